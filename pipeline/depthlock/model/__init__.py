@@ -1,0 +1,1 @@
+"""What every room speaks of: the session, ions, units, dataset contracts, errors. Imports nothing of ours."""

@@ -1,0 +1,94 @@
+"""The vocabulary of a chemistry library: regions, components, ions and sensitivity factors."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from depthlock.model.ions import Ion
+from depthlock.model.units import ElectronVolt, PositiveElectronVolt
+
+Role = Literal["organic", "inorganic", "substrate", "other"]
+
+
+class Entry(BaseModel):
+    """A frozen record without unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class IonEntry(Entry):
+    """An ion worth following, with the part of the interphase it stands for."""
+
+    ion: str = Field(description="formula with charge, for instance SO2CF3-")
+    role: Role = Field("other", description="what the ion stands for in the layer")
+    window_ppm: float | None = Field(None, gt=0, le=20000, description="full width of the mass window in ppm of m/z")
+    source: str = Field("", description="where the assignment comes from")
+
+    @field_validator("ion")
+    @classmethod
+    def _is_ion(cls, label: str) -> str:
+        return Ion.parse(label).label
+
+
+class Component(Entry):
+    """A chemical state in a region; for a doublet the position and width are those of the stronger line."""
+
+    name: str = Field(description="chemical state, for instance MgF2")
+    position: ElectronVolt = Field(description="binding energy in eV at the library's charge reference")
+    position_range: PositiveElectronVolt = Field(
+        0.8, description="how far in eV the position may lie from the library's"
+    )
+    fwhm: PositiveElectronVolt = Field(1.6, description="starting full width at half maximum in eV")
+    fwhm_min: PositiveElectronVolt = Field(0.6, description="smallest FWHM in eV")
+    fwhm_max: PositiveElectronVolt = Field(3.5, description="largest FWHM in eV")
+    lorentzian: float = Field(0.3, ge=0, le=1, description="starting Lorentzian share of the pseudo-Voigt sum")
+    splitting: PositiveElectronVolt | None = Field(None, description="distance in eV of the weaker line of a doublet")
+    area_ratio: float = Field(0.5, gt=0, le=1, description="area of the weaker over the stronger line of a doublet")
+    width_ratio_max: float = Field(1.0, ge=1, le=4, description="largest width of the weaker over the stronger line")
+    role: Role = Field("other", description="what the state stands for in the layer")
+    source: str = Field("", description="where the values come from, with their charge reference")
+
+
+class Region(Entry):
+    """A core level with the chemical states looked for in it."""
+
+    name: str = Field(description="core level, for instance F 1s")
+    element: str = Field(description="element that is quantified")
+    window: tuple[float, float] = Field(description="binding energies in eV between which the region is fitted")
+    components: tuple[Component, ...] = Field(description="chemical states")
+    attenuation_length: float = Field(
+        2.5, gt=0, le=20, description="effective attenuation length in nm of these electrons"
+    )
+    source: str = Field("", description="source of the attenuation length and window")
+
+
+class ChargeReference(Entry):
+    """The line whose known binding energy fixes the axis."""
+
+    component: str = Field(description="region/component, for instance C 1s/C-C")
+    position: ElectronVolt = Field(description="its binding energy in eV")
+    std: PositiveElectronVolt = Field(0.1, description="standard error of that energy in eV")
+    source: str = Field("", description="where the value comes from")
+
+
+class SensitivitySet(Entry):
+    """Relative sensitivity factors, one choice for all regions of a session."""
+
+    name: str = Field(description="for instance Scofield")
+    factors: dict[str, float] = Field(description="relative sensitivity factor a region, whole doublets, C 1s = 1")
+    relative_std: float = Field(0.0, ge=0, le=1, description="relative standard error of each factor")
+    source: str = Field("", description="publication")
+
+
+class Chemistry(Entry):
+    """A chemistry library, as its YAML file states it."""
+
+    name: str
+    title: str = ""
+    elements: tuple[str, ...] = Field((), description="elements that may form ions and look-alikes in this system")
+    ions: tuple[IonEntry, ...] = ()
+    regions: tuple[Region, ...] = ()
+    charge_references: tuple[ChargeReference, ...] = Field((), description="in order of preference")
+    sensitivity: SensitivitySet

@@ -1,0 +1,118 @@
+"""The options of every stage, one class a stage. A session sets them under `options:`.
+
+To add one: add the field here, and use it in the stage's function (see `workflow/stages.py` for which that is).
+Fields marked "filled by the workflow" come from other parts of the session or the chemistry library.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from depthlock.model.chemistry import ChargeReference, IonEntry, Region, SensitivitySet
+from depthlock.model.units import Nanometre, NanometrePerSecond, Nanosecond, Second
+
+
+class StageOptions(BaseModel):
+    """Base of all stage options: frozen, and no unknown key passes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class EventsOptions(StageOptions):
+    """Options of `tofsims_events`: raw file to event store."""
+
+
+class ProfileOptions(StageOptions):
+    """Options of `tofsims_profile`: events to depth profiles of ions."""
+
+    ions: tuple[IonEntry, ...] = Field((), description="filled by the workflow: ions to follow")
+    elements: tuple[str, ...] = Field((), description="filled by the workflow: elements that may form look-alikes")
+    window_ppm: float | None = Field(
+        None,
+        gt=0,
+        le=20000,
+        description="full width of every mass window in ppm of m/z; from the measured peak if absent",
+    )
+    dead_time: Nanosecond | None = Field(None, description="detector dead time in ns; from the file if absent")
+    shots_per_pixel: int | None = Field(None, ge=1, description="pulses a pixel and scan (1); from the file if absent")
+    calibration: Literal["refit", "file"] = Field(
+        "refit", description="mass scale refitted on peaks found, or as in the file"
+    )
+    first_time: Second | None = Field(
+        None, description="sputter time in s before which scans are left out of the interface fit"
+    )
+    last_time: Second | None = Field(
+        None, description="sputter time in s after which scans are left out of the interface fit"
+    )
+    bootstrap: int = Field(200, ge=0, le=10000, description="bootstrap samples for intervals (1)")
+    seed: int = Field(0, ge=0, description="seed of the random numbers (1)")
+
+
+class DeconvolveOptions(StageOptions):
+    """Options of `xps_deconvolve`: spectra to components per etch level."""
+
+    regions: tuple[Region, ...] = Field((), description="filled by the workflow: core levels and chemical states")
+    charge_references: tuple[ChargeReference, ...] = Field((), description="filled by the workflow: reference lines")
+    sensitivity: SensitivitySet | None = Field(None, description="filled by the workflow: sensitivity factors")
+    background: Literal["active_shirley", "static_shirley", "linear"] = Field(
+        "active_shirley", description="background model"
+    )
+    charge_reference: str | None = Field(
+        None, description="region/component that fixes the axis, or 'none'; the library's order if absent"
+    )
+    bootstrap: int = Field(200, ge=0, le=10000, description="bootstrap samples for weak components (1)")
+    seed: int = Field(0, ge=0, description="seed of the random numbers (1)")
+
+
+class ThicknessOptions(StageOptions):
+    """Options of `tem_thickness`: images to the layer's thickness."""
+
+    edge_smoothing: Nanometre = Field(5.0, description="length in nm over which the crystal's edge is smoothed")
+    maximum_thickness: Nanometre = Field(40.0, description="largest layer thickness in nm looked for")
+    bootstrap: int = Field(200, ge=0, le=10000, description="bootstrap samples for intervals (1)")
+    seed: int = Field(0, ge=0, description="seed of the random numbers (1)")
+
+
+class DepthOptions(StageOptions):
+    """Options of `depth_profile`: all techniques of a sample on one depth axis."""
+
+    thickness: Nanometre | None = Field(None, description="layer thickness in nm, in place of the TEM's")
+    thickness_std: Nanometre | None = Field(None, description="its standard error in nm")
+    substrate_rate: NanometrePerSecond | None = Field(
+        None, description="sputter rate in nm/s of the substrate; from the fitted response if absent"
+    )
+    regions: tuple[Region, ...] = Field(
+        (), description="filled by the workflow: attenuation lengths and roles of components"
+    )
+    depth_step: Nanometre | None = Field(
+        None, description="step in nm of the common axis; a hundredth of the layer if absent"
+    )
+    samples: int = Field(400, ge=50, le=20000, description="posterior samples for intervals (1)")
+    seed: int = Field(0, ge=0, description="seed of the random numbers (1)")
+
+
+class CompareOptions(StageOptions):
+    """Options of `compare`: the samples of a session side by side."""
+
+
+class ReportOptions(StageOptions):
+    """Options of `report`."""
+
+    title: str = Field("", description="title of the report; the session's name if empty")
+    figure_formats: tuple[Literal["png", "svg", "pdf"], ...] = Field(
+        ("png", "svg", "pdf"), description="formats in which every figure is written"
+    )
+
+
+class Options(StageOptions):
+    """What may stand under `options:` of a session or a sample, by stage."""
+
+    tofsims_events: EventsOptions = EventsOptions()
+    tofsims_profile: ProfileOptions = ProfileOptions()
+    xps_deconvolve: DeconvolveOptions = DeconvolveOptions()
+    tem_thickness: ThicknessOptions = ThicknessOptions()
+    depth_profile: DepthOptions = DepthOptions()
+    compare: CompareOptions = CompareOptions()
+    report: ReportOptions = ReportOptions()
