@@ -1,0 +1,1 @@
+"""Figures and the report, drawn from stage results. No number is computed here."""

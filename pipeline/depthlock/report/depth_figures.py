@@ -1,0 +1,152 @@
+"""Depth figures: all techniques on the common axis, and the samples side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+
+from depthlock.report.style import PAGE, colours, figure_style, panel_letter, pretty_ion
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+TITLES = {"tofsims": "TOF-SIMS", "xps": "XPS"}
+
+
+def draw_depth_profiles(profiles: Mapping[str, xr.Dataset], title: str) -> Figure:
+    """The profiles of every sample on the depth axis: a row a technique, a column a sample.
+
+    Lines with markers of small size are what was measured, scaled to each species' maximum; filled bands are the
+    response-corrected layer profiles with their 95 % interval.
+
+    Parameters
+    ----------
+    profiles : mapping of str to xr.Dataset
+        `depth_profile` by sample.
+    title : str
+        Title of the figure.
+    """
+    from matplotlib.figure import Figure
+
+    techniques = [name for name in TITLES if any(name in profile["technique"].values for profile in profiles.values())]
+    with figure_style():
+        figure = Figure(figsize=(PAGE, 2.6 * len(techniques) + 0.3), layout="constrained")
+        grid = figure.subplots(len(techniques), len(profiles), squeeze=False, sharey="row")
+        for row, technique in enumerate(techniques):
+            for column, (sample, profile) in enumerate(profiles.items()):
+                axes = grid[row, column]
+                _draw_technique(axes, profile, technique)
+                axes.set_title(f"{sample}: {TITLES[technique]}", loc="left")
+                panel_letter(axes, "abcdefghijklmnop"[row * len(profiles) + column])
+                if column == 0:
+                    axes.set_ylabel("signal / its maximum")
+        figure.suptitle(title, fontsize=8.5, x=0.01, ha="left")
+    return figure
+
+
+def _draw_technique(axes: Axes, profile: xr.Dataset, technique: str) -> None:
+    known = bool(np.isfinite(profile["depth"].values).any())
+    depth = profile["depth"].values if known else profile["depth_fraction"].values
+    names = [str(name) for name in profile["species"].values[profile["technique"].values == technique]]
+    roles = [str(profile["role"].sel(species=name).values) for name in names]
+    palette = colours(names, roles)
+    for name in names:
+        _draw_species(axes, depth, profile.sel(species=name), name, palette[name])
+    thickness = _thickness(profile) if known else 1.0
+    if np.isfinite(thickness):
+        axes.axvline(thickness, color="black", linewidth=0.8, linestyle="--")
+    axes.set_ylim(0, 1.15)
+    axes.set_xlim(left=min(0.0, float(np.nanmin(depth))))
+    axes.set_xlabel("depth (nm)" if known else "depth / layer thickness")
+    axes.legend(fontsize=6, loc="best")
+
+
+def _draw_species(axes: Axes, depth: np.ndarray, at: xr.Dataset, name: str, colour: str) -> None:
+    signal = at["signal"].values
+    top = float(np.nanmax(signal)) if np.isfinite(signal).any() else np.nan
+    label = pretty_ion(name) if "/" not in name else name
+    axes.plot(depth, signal / top, color=colour, linewidth=0.9, label=label)
+    if "layer_signal" not in at:
+        return
+    layer, lower, upper = (at[f"layer_signal{suffix}"].values for suffix in ("", "_lower", "_upper"))
+    if np.isfinite(layer).any():
+        scale = float(np.nanmax(layer))
+        scale = max(top, scale) if np.isfinite(top) else scale
+        axes.fill_between(depth, lower / scale, upper / scale, color=colour, alpha=0.2, linewidth=0)
+        axes.plot(depth, layer / scale, color=colour, linewidth=0.8, linestyle=(0, (4, 2)))
+
+
+def _thickness(profile: xr.Dataset) -> float:
+    """Depth in nm where `depth_fraction` reaches one."""
+    depth, fraction = profile["depth"].values, profile["depth_fraction"].values
+    known = np.isfinite(depth) & np.isfinite(fraction)
+    if not known.any():
+        return float("nan")
+    return float(np.interp(1.0, fraction[known], depth[known]))
+
+
+def draw_comparison(profiles: Mapping[str, xr.Dataset], title: str) -> Figure:
+    """Where the species sit in the layer of each sample, and how far they interlock."""
+    from matplotlib.figure import Figure
+
+    with figure_style():
+        figure = Figure(figsize=(PAGE, 2.8), layout="constrained")
+        left, right = figure.subplots(1, 2, width_ratios=(1.4, 1))
+        samples = list(profiles)
+        _draw_centroids(left, profiles, samples)
+        _draw_interlocking(right, profiles, samples)
+        figure.suptitle(title, fontsize=8.5, x=0.01, ha="left")
+    return figure
+
+
+def _draw_centroids(axes: Axes, profiles: Mapping[str, xr.Dataset], samples: list[str]) -> None:
+    names = list(dict.fromkeys(str(name) for profile in profiles.values() for name in profile["species"].values))
+    roles = {
+        str(n): str(r) for p in profiles.values() for n, r in zip(p["species"].values, p["role"].values, strict=True)
+    }
+    shown = [name for name in names if roles[name] != "substrate"]
+    palette = colours(shown, [roles[name] for name in shown])
+    for index, name in enumerate(shown):
+        spread = (index - (len(shown) - 1) / 2) * 0.7 / max(len(shown), 1)
+        for row, sample in enumerate(samples):
+            if name not in profiles[sample]["species"].values:
+                continue
+            at = profiles[sample].sel(species=name)
+            value, lower, upper = (float(at[f"centroid{suffix}"]) for suffix in ("", "_lower", "_upper"))
+            axes.errorbar(
+                value, row + spread, xerr=[[value - lower], [upper - value]], fmt="o", markersize=3,
+                color=palette[name], label=name if row == 0 else None,
+            )  # fmt: skip
+    for row, sample in enumerate(samples):
+        thickness = _thickness(profiles[sample])
+        if np.isfinite(thickness):
+            axes.barh(row, thickness, height=0.85, color="0.92", zorder=0)
+    axes.set_yticks(range(len(samples)), samples)
+    axes.invert_yaxis()
+    axes.set_xlabel("mean depth in the layer (nm); grey: the layer")
+    axes.legend(fontsize=6, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+
+
+def _draw_interlocking(axes: Axes, profiles: Mapping[str, xr.Dataset], samples: list[str]) -> None:
+    pairs = list(dict.fromkeys(str(pair) for profile in profiles.values() for pair in profile["pair"].values))
+    for index, pair in enumerate(pairs):
+        spread = (index - (len(pairs) - 1) / 2) * 0.5 / max(len(pairs), 1)
+        for row, sample in enumerate(samples):
+            if pair not in profiles[sample]["pair"].values:
+                continue
+            at = profiles[sample].sel(pair=pair)
+            value, lower, upper = (float(at[f"interlocking{suffix}"]) for suffix in ("", "_lower", "_upper"))
+            axes.errorbar(
+                value, row + spread, xerr=[[value - lower], [upper - value]], fmt="s", markersize=3.5,
+                color=f"C{index}", label=pair if row == 0 else None,
+            )  # fmt: skip
+    axes.set_yticks(range(len(samples)), samples)
+    axes.invert_yaxis()
+    axes.set_xlim(-0.05, 1.05)
+    axes.set_xlabel("interlocking (0 stacked, 1 interlocked)")
+    if pairs:
+        axes.legend(fontsize=6, loc="best")

@@ -1,0 +1,182 @@
+"""The report of a session: every figure as files, and one self-contained HTML page."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import depthlock
+from depthlock.model.options import ReportOptions
+from depthlock.report import depth_figures, tem_figures, tofsims_figures, xps_figures
+from depthlock.report.contents import Results
+from depthlock.report.style import figure_style
+from depthlock.report.wording import flag_meaning, headline_rows, shown_number
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SCREEN_DPI = 150
+"""Resolution of the figures inside the page; the files beside it are for print."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A figure of the report.
+
+    Attributes
+    ----------
+    name : str
+        Stem of its files.
+    caption : str
+        What it shows, and how to read it.
+    png : str
+        The picture for the page, base64.
+    files : tuple of str
+        Its files, relative to the report.
+    """
+
+    name: str
+    caption: str
+    png: str
+    files: tuple[str, ...]
+
+
+def write_report(results: Results, folder: Path, options: ReportOptions) -> None:
+    """Draw all figures of a session and write ``report.html``.
+
+    Parameters
+    ----------
+    results : Results
+        The session's results.
+    folder : Path
+        Results folder; figures go to its ``figures`` folder.
+    options : ReportOptions
+        Title, and the formats of the figures.
+    """
+    figures = folder / "figures"
+    figures.mkdir(parents=True, exist_ok=True)
+    draw = _Drawer(folder, options.figure_formats)
+    together = list(_session_figures(results, draw))
+    samples = {sample: list(_sample_figures(results, sample, draw)) for sample in results.samples}
+    rows = [dict(row) for row in results.summary_rows()]
+    page = _render(
+        title=options.title or results.name,
+        session=results.name,
+        version=depthlock.__version__,
+        together=together,
+        samples=samples,
+        headlines=headline_rows(rows, results.samples),
+        flags=_flag_table(rows),
+        rows=[_shown_row(row) for row in rows],
+        provenance=results.provenance(),
+    )
+    temporary = folder / "report.html.part"
+    temporary.write_text(page, encoding="utf-8")
+    temporary.replace(folder / "report.html")
+
+
+class _Drawer:
+    """Writes a figure in every format, and keeps it for the page."""
+
+    def __init__(self, folder: Path, formats: Sequence[str]) -> None:
+        self.folder = folder
+        self.formats = formats
+
+    def __call__(self, name: str, caption: str, figure: Figure) -> Drawn:
+        files = []
+        picture = io.BytesIO()
+        with figure_style():
+            for kind in self.formats:
+                path = self.folder / "figures" / f"{name}.{kind}"
+                # No dates inside: the same results give the same bytes.
+                metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
+                figure.savefig(path, format=kind, metadata=metadata)
+                files.append(path.relative_to(self.folder).as_posix())
+            figure.savefig(picture, format="png", dpi=SCREEN_DPI)
+        return Drawn(name, caption, base64.b64encode(picture.getvalue()).decode("ascii"), tuple(files))
+
+
+def _session_figures(results: Results, draw: _Drawer) -> Iterator[Drawn]:
+    profiles = {
+        sample: profile
+        for sample in results.samples
+        if (profile := results.dataset(sample, "depth_profile")) is not None
+    }
+    if not profiles:
+        return
+    yield draw(
+        "depth_profiles",
+        "All techniques on one depth axis; 0 is the surface, the dashed line the substrate's interface. Solid lines: "
+        "as measured, each divided by its maximum. Broken lines with bands: the layer itself, the technique's depth "
+        "response accounted for, with its 95 % interval.",
+        depth_figures.draw_depth_profiles(profiles, "depth profiles"),
+    )
+    if any(np.isfinite(profile["centroid"].values).any() for profile in profiles.values()):
+        yield draw(
+            "comparison",
+            "Left: mean depth of every species inside the layer. Right: interlocking of organic and inorganic. Bars "
+            "are 95 % intervals.",
+            depth_figures.draw_comparison(profiles, "the samples side by side"),
+        )
+
+
+def _sample_figures(results: Results, sample: str, draw: _Drawer) -> Iterator[Drawn]:
+    stem = "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in sample)
+    profile = results.dataset(sample, "tofsims_profile")
+    if profile is not None:
+        caption = "TOF-SIMS profiles with 95 % bands; broken line: fitted response, vertical band: interface time."
+        yield draw(f"{stem}_tofsims", caption, tofsims_figures.draw_profile(profile, sample))
+        peaks = tofsims_figures.draw_mass_peaks(profile, sample)
+        if peaks is not None:
+            caption = "The peaks the profiles were cut from, after calibration; dotted line: exact mass of the ion."
+            yield draw(f"{stem}_mass_peaks", caption, peaks)
+    fit = results.dataset(sample, "xps_deconvolve")
+    if fit is not None:
+        caption = "XPS spectra by etch level, the first at the bottom, with components, background and envelope."
+        yield draw(f"{stem}_xps", caption, xps_figures.draw_stacks(fit, sample))
+        caption = "Areas of the components and atomic percent of the elements, with 95 % intervals."
+        yield draw(f"{stem}_xps_areas", caption, xps_figures.draw_areas(fit, sample))
+    thickness = results.dataset(sample, "tem_thickness")
+    if thickness is not None:
+        for image in range(int(thickness.attrs["images"])):
+            caption = (
+                "TEM image with the segmented layer (yellow), the crystal's edge (blue) and the outer boundary (red); "
+                "thickness along the normal of the crystal's edge."
+            )
+            yield draw(f"{stem}_tem_{image}", caption, tem_figures.draw_image(thickness, image, sample))
+
+
+def _flag_table(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        for reason in filter(None, str(row["flag"]).split(";")):
+            level = f" level {row['level']}" if str(row["level"]) != "" else ""
+            found.setdefault(reason, []).append(f"{row['sample']}: {row['quantity']} {row['target']}{level}".strip())
+    return [
+        {"reason": reason, "meaning": flag_meaning(reason), "count": len(places), "places": places}
+        for reason, places in sorted(found.items(), key=lambda item: -len(item[1]))
+    ]
+
+
+def _shown_row(row: Mapping[str, Any]) -> dict[str, str]:
+    shown = {key: "" if value is None else str(value) for key, value in row.items()}
+    for key in ("value", "std", "ci_low", "ci_high"):
+        shown[key] = shown_number(row[key])
+    return shown
+
+
+def _render(**contents: Any) -> str:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("depthlock", "report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    filters: dict[str, Callable[..., Any]] = {"number": shown_number}
+    environment.filters.update(filters)
+    return environment.get_template("report.html.jinja").render(**contents)

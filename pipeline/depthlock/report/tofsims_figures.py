@@ -1,0 +1,114 @@
+"""TOF-SIMS figures: depth profiles over sputter time, and the mass peaks they were cut from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+
+from depthlock.model.quantity import NORMAL_95
+from depthlock.report.style import PAGE, colours, figure_style, pretty_ion
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+def ion_colours(profile: xr.Dataset) -> dict[str, str]:
+    """The colour of every ion of a profile."""
+    return colours([str(ion) for ion in profile["ion"].values], [str(role) for role in profile["role"].values])
+
+
+def draw_profile(profile: xr.Dataset, title: str) -> Figure:
+    """Corrected intensities over sputter time with their 95 % bands, and the substrate's interface.
+
+    Parameters
+    ----------
+    profile : xr.Dataset
+        `tofsims_profile` of one sample.
+    title : str
+        The sample's name.
+    """
+    from matplotlib.figure import Figure
+
+    with figure_style():
+        figure = Figure(figsize=(PAGE, 3.2), layout="constrained")
+        axes = figure.subplots()
+        palette = ion_colours(profile)
+        for ion in profile["ion"].values:
+            _draw_ion(axes, profile.sel(ion=ion), str(ion), palette[str(ion)])
+        _mark_interfaces(axes, profile, palette)
+        positive = profile["intensity"].values[profile["intensity"].values > 0]
+        axes.set_yscale("log")
+        if positive.size:
+            axes.set_ylim(max(0.3, float(np.quantile(positive, 0.002)) * 0.5), float(positive.max()) * 2)
+        axes.set_xlabel(_time_label(profile))
+        axes.set_ylabel("intensity (ions a scan)")
+        axes.set_title(f"{title}: TOF-SIMS, dead-time corrected, 95 % bands", loc="left")
+        axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    return figure
+
+
+def _time_label(profile: xr.Dataset) -> str:
+    return "sputter time (s)" if profile["sputter_time"].attrs.get("units") == "s" else "scan"
+
+
+def _draw_ion(axes: Axes, ion: xr.Dataset, label: str, colour: str) -> None:
+    time, intensity, std = (ion[name].values for name in ("sputter_time", "intensity", "intensity_std"))
+    floor = 1e-3  # a logarithmic axis cannot show zero; the lower limit of the axis lies above this
+    axes.plot(time, np.maximum(intensity, floor), color=colour, label=pretty_ion(label))
+    lower, upper = intensity - NORMAL_95 * std, intensity + NORMAL_95 * std
+    axes.fill_between(time, np.maximum(lower, floor), np.maximum(upper, floor), color=colour, alpha=0.25, linewidth=0)
+    fit = ion["response_fit"].values
+    if np.isfinite(fit).any():
+        axes.plot(time, fit, color="black", linewidth=0.8, linestyle=(0, (4, 2)))
+
+
+def _mark_interfaces(axes: Axes, profile: xr.Dataset, palette: dict[str, str]) -> None:
+    for ion in profile["ion"].values:
+        at = profile.sel(ion=ion)
+        time, lower, upper = (float(at[f"interface_time{suffix}"]) for suffix in ("", "_lower", "_upper"))
+        if not np.isfinite(time):
+            continue
+        axes.axvspan(lower, upper, color=palette[str(ion)], alpha=0.15, linewidth=0)
+        axes.axvline(time, color=palette[str(ion)], linewidth=0.8)
+        axes.annotate(
+            f"{time:.4g} s\n±{float(at['interface_time_std']):.2g}",
+            (time, 0.02), xycoords=("data", "axes fraction"), xytext=(3, 0), textcoords="offset points", fontsize=6.5,
+        )  # fmt: skip
+
+
+def draw_mass_peaks(profile: xr.Dataset, title: str) -> Figure | None:
+    """The spectrum around every ion with its fit; None for exports that hold no spectrum."""
+    if "mass_spectrum" not in profile:
+        return None
+    from matplotlib.figure import Figure
+
+    ions = [str(ion) for ion in profile["ion"].values]
+    columns = min(4, len(ions))
+    rows = -(-len(ions) // columns)
+    with figure_style():
+        figure = Figure(figsize=(PAGE, 1.7 * rows + 0.3), layout="constrained")
+        grid = np.atleast_1d(figure.subplots(rows, columns, squeeze=False)).ravel()
+        palette = ion_colours(profile)
+        for axes, ion in zip(grid, ions, strict=False):
+            _draw_peak(axes, profile.sel(ion=ion), ion, palette[ion])
+        for axes in grid[len(ions) :]:
+            axes.set_axis_off()
+        figure.supxlabel("m/z (Da)", fontsize=8)
+        figure.suptitle(f"{title}: mass peaks", fontsize=8.5, x=0.01, ha="left")
+    return figure
+
+
+def _draw_peak(axes: Axes, ion: xr.Dataset, label: str, colour: str) -> None:
+    mass, counts, fit = (ion[name].values for name in ("mass_axis", "mass_spectrum", "mass_fit"))
+    here = np.isfinite(mass)
+    axes.step(mass[here], counts[here], where="mid", color=colour, linewidth=0.7)
+    if np.isfinite(fit[here]).any():
+        axes.plot(mass[here], fit[here], color="black", linewidth=0.8)
+    axes.axvline(float(ion["mz"]), color="0.6", linewidth=0.6, linestyle=":")
+    axes.ticklabel_format(useOffset=False)
+    axes.tick_params(axis="x", labelrotation=30)
+    flag = str(ion["total_counts_flag"].values)
+    axes.set_title(pretty_ion(label) + (f"\n{flag.replace(';', ', ')}" if flag else ""), fontsize=7)

@@ -1,0 +1,130 @@
+"""XPS figures: stacked spectra of the etch levels with their fitted components, and areas along the levels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+
+from depthlock.model.quantity import NORMAL_95
+from depthlock.report.style import PAGE, colours, figure_style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+LEVELS_SHOWN = 12
+"""More levels than this are thinned out evenly, so that a stack stays readable."""
+
+
+def regions_of(fit: xr.Dataset) -> list[str]:
+    """The windows that were fitted, in the order of the fit."""
+    return list(dict.fromkeys(str(region) for region in fit["region_of_point"].values))
+
+
+def draw_stacks(fit: xr.Dataset, title: str) -> Figure:
+    """All regions side by side: spectra stacked by etch level with components, background and envelope.
+
+    Parameters
+    ----------
+    fit : xr.Dataset
+        `xps_fit` of one sample.
+    title : str
+        The sample's name.
+    """
+    from matplotlib.figure import Figure
+
+    regions = regions_of(fit)
+    columns = min(3, len(regions))
+    rows = -(-len(regions) // columns)
+    with figure_style():
+        figure = Figure(figsize=(PAGE, 3.6 * rows + 0.2), layout="constrained")
+        grid = np.atleast_1d(figure.subplots(rows, columns, squeeze=False)).ravel()
+        for axes, region in zip(grid, regions, strict=False):
+            _draw_stack(axes, fit, region)
+        for axes in grid[len(regions) :]:
+            axes.set_axis_off()
+        figure.suptitle(f"{title}: XPS along the etch levels", fontsize=8.5, x=0.01, ha="left")
+    return figure
+
+
+def component_colours(fit: xr.Dataset) -> dict[str, str]:
+    """The colour of every component; without roles each gets its own."""
+    names = [str(name) for name in fit["component"].values]
+    roles = [str(role) for role in fit["role"].values] if "role" in fit.variables else ["other"] * len(names)
+    return colours(names, roles)
+
+
+def _draw_stack(axes: Axes, fit: xr.Dataset, region: str) -> None:
+    points = np.flatnonzero(fit["region_of_point"].values == region)
+    energy = fit["binding_energy"].values[points]
+    at = fit.isel(point=points)
+    levels = np.flatnonzero(np.isfinite(at["counts_per_second"].values).any(axis=1))
+    if levels.size > LEVELS_SHOWN:
+        levels = levels[np.linspace(0, levels.size - 1, LEVELS_SHOWN).round().astype(int)]
+    palette = component_colours(fit)
+    inside = [str(name) for name in fit["component"].values if (at["component_curve"].sel(component=name) != 0).any()]
+    spectra = at["counts_per_second"].values[levels] - at["background"].values[levels].min(axis=1, keepdims=True)
+    step = 1.05 * float(np.nanmax(spectra)) if spectra.size else 1.0
+    for row, level in enumerate(levels):
+        here = at.isel(level=level)
+        floor = float(here["background"].values.min())
+        offset = row * step * 0.75 - floor
+        background = here["background"].values
+        for name in inside:
+            curve = background + here["component_curve"].sel(component=name).values
+            axes.fill_between(energy, background + offset, curve + offset, color=palette[name], alpha=0.45, linewidth=0)
+        axes.plot(energy, here["counts_per_second"].values + offset, ".", color="0.35", markersize=1.4)
+        axes.plot(energy, background + offset, color="0.6", linewidth=0.6)
+        axes.plot(energy, here["model"].values + offset, color="black", linewidth=0.8)
+        axes.text(
+            0.01, floor + offset + 0.12 * step, _level_name(fit, int(level)),
+            transform=axes.get_yaxis_transform(), fontsize=6, va="bottom",
+        )  # fmt: skip
+    axes.invert_xaxis()
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+    axes.set_xlabel("binding energy (eV)")
+    axes.set_title(region, loc="left")
+    for name in inside:
+        axes.fill_between([], [], color=palette[name], alpha=0.45, label=name.split("/", 1)[-1])
+    axes.legend(loc="upper right", fontsize=6)
+
+
+def _level_name(fit: xr.Dataset, level: int) -> str:
+    time = float(fit["etch_time"].values[level])
+    return f"{time:.4g} s" if np.isfinite(time) else f"level {level}"
+
+
+def draw_areas(fit: xr.Dataset, title: str) -> Figure:
+    """Areas of all components and atomic percent of all elements over etch time, with 95 % bars."""
+    from matplotlib.figure import Figure
+
+    time = fit["etch_time"].values
+    known = bool(np.isfinite(time).all())
+    axis = time if known else np.arange(time.size)
+    with figure_style():
+        figure = Figure(figsize=(PAGE, 2.8), layout="constrained")
+        left, right = figure.subplots(1, 2)
+        palette = component_colours(fit)
+        for name in fit["component"].values:
+            at = fit.sel(component=name)
+            _bars(left, axis, at, "area", palette[str(name)], str(name))
+        for index, element in enumerate(fit["element"].values):
+            _bars(right, axis, fit.sel(element=element), "atomic_percent", f"C{index}", str(element))
+        for axes, label in ((left, "area (CPS eV)"), (right, "atomic percent")):
+            axes.set_xlabel("etch time (s)" if known else "etch level")
+            axes.set_ylabel(label)
+            axes.set_ylim(bottom=0)
+            axes.legend(fontsize=6, ncols=2)
+        figure.suptitle(f"{title}: XPS quantities, 95 % bars", fontsize=8.5, x=0.01, ha="left")
+    return figure
+
+
+def _bars(axes: Axes, axis: np.ndarray, at: xr.Dataset, name: str, colour: str, label: str) -> None:
+    value = at[name].values
+    below = np.clip(value - at[f"{name}_lower"].values, 0, None)
+    above = np.clip(at[f"{name}_upper"].values - value, 0, None)
+    bars = np.where(np.isfinite([below, above]), [below, above], NORMAL_95 * at[f"{name}_std"].values)
+    axes.errorbar(axis, value, yerr=bars, color=colour, marker="o", markersize=2.5, linewidth=0.9, label=label)

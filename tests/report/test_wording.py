@@ -1,0 +1,42 @@
+"""Numbers and flags as people read them."""
+
+from __future__ import annotations
+
+import pytest
+
+from depthlock.report.style import colours, pretty_ion
+from depthlock.report.wording import flag_meaning, headline_rows, shown_number
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(1234.567, "1235"), (0.0123456, "0.01235"), ("", ""), (None, ""), (float("nan"), "")]
+)
+def test_numbers_have_four_digits(value: float | str | None, shown: str) -> None:
+    assert shown_number(value) == shown
+
+
+def test_a_flag_with_a_detail_is_explained() -> None:
+    assert flag_meaning("lookalike:SF-").startswith("cannot be told from SF-")
+    assert flag_meaning("at_bound:fwhm") == "a fitted value lies at the limit it was given (fwhm)"
+    assert flag_meaning("never_seen") == "never seen"
+
+
+def test_ions_are_printed_as_chemists_do() -> None:
+    assert pretty_ion("SO2CF3-") == "SO$_{2}$CF$_{3}$$^{−}$"
+    assert pretty_ion("^25MgF2-") == "$^{25}$MgF$_{2}$$^{−}$"
+    assert pretty_ion("SnO_2-") == "SnO$_{2}$$^{−}$"
+
+
+def test_a_colour_belongs_to_a_role() -> None:
+    chosen = colours(["a", "b", "c"], ["organic", "substrate", "organic"])
+    assert len(set(chosen.values())) == 3
+
+
+def test_the_headlines_have_a_cell_a_sample() -> None:
+    rows = [
+        {"sample": "A", "technique": "tem", "quantity": "cei_thickness", "target": "mean", "value": 8.0, "ci_low": 7.0,
+         "ci_high": 9.0, "unit": "nm", "flag": ""},
+    ]  # fmt: skip
+    (row,) = headline_rows(rows, ["A", "B"])
+    assert row["cells"][0]["interval"] == "7 … 9"
+    assert row["cells"][1] is None
