@@ -114,8 +114,9 @@ def _draw_histogram(axes: Axes, thickness: xr.Dataset, here: xr.Dataset) -> None
     flags = sorted({str(flag) for flag in thickness["cei_thickness_flag"].values if str(flag)})
     lines += [f"flag: {flag.replace(';', ', ')}" for flag in flags]
     axes.text(
-        0.98, 0.98, "\n".join(lines), transform=axes.transAxes, ha="right", va="top", fontsize=6.5, family="monospace"
-    )
+        0.98, 0.98, "\n".join(lines), transform=axes.transAxes, ha="right", va="top", fontsize=6.5, family="monospace",
+        bbox={"facecolor": "white", "alpha": 0.85, "linewidth": 0, "pad": 2},
+    )  # fmt: skip
     axes.set_xlabel("thickness along the normal (nm)")
     axes.set_ylabel("density (1/nm)")
     if axes.get_ylim()[1] > 0:

@@ -1,0 +1,1 @@
+"""The napari window of depthlock: views and edits of its results. No science is done here."""

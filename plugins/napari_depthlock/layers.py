@@ -1,0 +1,123 @@
+"""napari layers of one sample: its ion volumes, or its TEM images with the segmented layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from depthlock.report.style import colours
+from depthlock.workflow.results import SessionResults
+from napari_depthlock.volumes import Volume, ion_volumes
+
+LayerData = tuple[Any, dict[str, Any], str]
+
+VIEWS = {"tofsims": "TOF-SIMS volumes", "tem": "TEM image"}
+"""The views of a sample, by technique."""
+
+LABEL_COLOURS = {1: "#ffb000", 2: "#00c8ff", None: "transparent", 0: "transparent"}
+"""Labels of a segmented image: 0 outside, 1 layer, 2 crystal."""
+
+
+def available_views(results: SessionResults, sample: str) -> list[str]:
+    """The techniques of which a sample has something to look at."""
+    stages = {"tofsims": "tofsims_profile", "tem": "tem_thickness"}
+    found = [view for view, stage in stages.items() if results.path(stage, sample) is not None]
+    if "tofsims" in found and results.events(sample) is None:
+        found.remove("tofsims")
+    return found
+
+
+def sample_layers(results: SessionResults, sample: str, view: str) -> list[LayerData]:
+    """Layers of one view of a sample; empty when the stage behind it has not run."""
+    if view == "tem":
+        thickness = results.dataset(sample, "tem_thickness")
+        return [] if thickness is None else tem_layers(thickness, _mark(results, sample, view))
+    profile, events = results.dataset(sample, "tofsims_profile"), results.events(sample)
+    if profile is None or events is None:
+        return []
+    volumes = ion_volumes(events, profile, results.dataset(sample, "depth_profile"))
+    return volume_layers(volumes, _mark(results, sample, view))
+
+
+def _mark(results: SessionResults, sample: str, view: str) -> dict[str, Any]:
+    return {"depthlock": {"results": str(results.folder), "sample": sample, "view": view}}
+
+
+def volume_layers(volumes: list[Volume], mark: dict[str, Any]) -> list[LayerData]:
+    """One additive image layer an ion, with depth drawn exaggerated."""
+    from napari.utils import Colormap
+
+    palette = colours([volume.ion for volume in volumes], [volume.role for volume in volumes])
+    layers: list[LayerData] = []
+    for volume in volumes:
+        colour = "#c8c8c8" if volume.role == "substrate" else palette[volume.ion]
+        unit = "micrometer" if volume.lateral_unit == "µm" else "pixel"
+        metadata = {
+            **mark,
+            "depthlock": {
+                **mark["depthlock"],
+                "axis": volume.axis,
+                "axis_unit": volume.axis_unit,
+                "exaggeration": volume.exaggeration,
+            },
+        }
+        keywords = {
+            "name": volume.ion,
+            "scale": volume.scale,
+            "units": (unit,) * 3,
+            "axis_labels": ("depth", "y", "x"),
+            "contrast_limits": volume.contrast,
+            "colormap": Colormap([[0, 0, 0, 1], colour], name=f"depthlock {colour}"),
+            "blending": "additive",
+            "rendering": "attenuated_mip",
+            "attenuation": 0.02,
+            "interpolation3d": "linear",
+            "metadata": metadata,
+        }
+        layers.append((volume.counts, keywords, "image"))
+    return layers
+
+
+def tem_layers(thickness: xr.Dataset, mark: dict[str, Any]) -> list[LayerData]:
+    """The images of a sample, each with its labels and both boundaries, side by side."""
+    layers: list[LayerData] = []
+    offset = 0.0
+    for image in range(int(thickness.attrs["images"])):
+        picture, label = thickness[f"image_{image}"].values, thickness[f"label_{image}"].values
+        pixel = _pixel_size(thickness, image)
+        common = {
+            "scale": (pixel or 1.0,) * 2,
+            "units": ("nanometer" if pixel is not None else "pixel",) * 2,
+            "axis_labels": ("y", "x"),
+            "translate": (0.0, offset),
+            "metadata": mark,
+        }
+        low, high = (float(limit) for limit in np.quantile(picture, (0.005, 0.995)))
+        layers.append((picture, {**common, "name": f"TEM {image}", "contrast_limits": (low, high)}, "image"))
+        named = {**common, "name": f"layer {image}", "opacity": 0.3, "colormap": _label_colours()}
+        layers.append((label.astype(np.uint8), named, "labels"))
+        here = thickness.isel(position=np.flatnonzero(thickness["image_index"].values == image))
+        for edge, colour in (("inner", "#00c8ff"), ("outer", "#ff3b6b")):
+            path = np.stack([here[f"{edge}_y"].values, here[f"{edge}_x"].values], axis=1)
+            path = path[np.isfinite(path).all(axis=1)]
+            if len(path) > 1:
+                line = {**common, "name": f"{edge} boundary {image}", "shape_type": "path", "edge_color": colour}
+                layers.append(([path], {**line, "edge_width": 4, "face_color": "transparent"}, "shapes"))
+        offset += picture.shape[1] * (pixel or 1.0) * 1.05
+    return layers
+
+
+def _label_colours() -> Any:
+    from napari.utils.colormaps import DirectLabelColormap
+
+    return DirectLabelColormap(color_dict=dict(LABEL_COLOURS))
+
+
+def _pixel_size(thickness: xr.Dataset, image: int) -> float | None:
+    sizes = thickness.attrs.get("pixel_size_nm")
+    if sizes is None:
+        return None
+    known = np.atleast_1d(np.asarray(sizes, dtype=np.float64)).ravel()
+    return float(known[min(image, known.size - 1)])

@@ -1,0 +1,154 @@
+"""Ion volumes as napari can show them: evenly spaced in depth, binned, with their true scale."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from depthlock.tofsims.volume import ion_volume
+
+LATERAL_VOXELS = 64
+"""Voxels a side at most: in 3-D napari needs a small volume, and few ions fill a larger one."""
+
+DEPTH_SHARE = 0.6
+"""How deep the slab is drawn, in shares of its lateral size."""
+
+MICROMETRES_PER_NANOMETRE = 1e-3
+
+
+@dataclass(frozen=True)
+class Volume:
+    """One ion's counts on an evenly spaced axis.
+
+    Attributes
+    ----------
+    ion, role : str
+        The ion and what it stands for.
+    counts : ndarray
+        Counts a voxel on (depth, y, x).
+    axis : ndarray
+        Centres of the voxels along depth, in `axis_unit`.
+    axis_unit : str
+        ``nm`` when the sample has a depth axis, otherwise ``s`` of sputter time, or ``1`` for scans.
+    pixel : float
+        Lateral size of a voxel in `lateral_unit`.
+    lateral_unit : str
+        ``µm``, or ``pixel`` when the file has no pixel size.
+    """
+
+    ion: str
+    role: str
+    counts: NDArray[np.float32]
+    axis: NDArray[np.float64]
+    axis_unit: str
+    pixel: float
+    lateral_unit: str
+
+    @property
+    def step(self) -> float:
+        """Size of a voxel along depth, in `axis_unit`."""
+        return float(self.axis[1] - self.axis[0]) if self.axis.size > 1 else 1.0
+
+    @property
+    def exaggeration(self) -> float | None:
+        """How many times depth is stretched on screen against the lateral axes; None without a depth in nm."""
+        if self.axis_unit != "nm" or self.lateral_unit != "µm":
+            return None
+        return self.drawn_step / (self.step * MICROMETRES_PER_NANOMETRE)
+
+    @property
+    def drawn_step(self) -> float:
+        """Size along depth at which a voxel is drawn, in lateral units."""
+        width = self.pixel * float(max(self.counts.shape[1:]))
+        return DEPTH_SHARE * width / float(self.counts.shape[0])
+
+    @property
+    def scale(self) -> tuple[float, float, float]:
+        """Scale for napari on (depth, y, x)."""
+        return (self.drawn_step, self.pixel, self.pixel)
+
+    @property
+    def contrast(self) -> tuple[float, float]:
+        """Contrast limits from the whole volume, so that a few hot voxels do not hide the rest."""
+        filled = self.counts[self.counts > 0]
+        return (0.0, float(np.quantile(filled, 0.995)) if filled.size else 1.0)
+
+
+def even_axis(edges: NDArray[np.float64], counts: NDArray[np.float64], steps: int) -> NDArray[np.float64]:
+    """Redistribute counts from uneven to even bins along the first axis, keeping their sum.
+
+    Parameters
+    ----------
+    edges : ndarray
+        Increasing edges of the bins, one more than ``counts.shape[0]``.
+    counts : ndarray
+        Counts a bin on (bin, ...).
+    steps : int
+        Number of even bins between the first and the last edge.
+
+    Returns
+    -------
+    ndarray
+        Counts on (steps, ...).
+    """
+    summed = np.concatenate([np.zeros((1, *counts.shape[1:])), np.cumsum(counts, axis=0)])
+    wanted = np.linspace(edges[0], edges[-1], steps + 1)
+    at = np.interp(wanted, edges, np.arange(edges.size))
+    lower = np.clip(at.astype(np.int64), 0, edges.size - 2)
+    share = (at - lower).reshape(-1, *(1,) * (counts.ndim - 1))
+    cumulative = summed[lower] * (1 - share) + summed[lower + 1] * share
+    even: NDArray[np.float64] = np.diff(cumulative, axis=0)
+    return even
+
+
+def ion_volumes(events: xr.Dataset, profile: xr.Dataset, depth: xr.Dataset | None) -> list[Volume]:
+    """Volumes of all ions of a profile, flattened onto its depth axis where there is one.
+
+    Parameters
+    ----------
+    events : xr.Dataset
+        The sample's event store.
+    profile : xr.Dataset
+        Its `tofsims_profile`, which holds the mass window of every ion.
+    depth : xr.Dataset or None
+        Its `depth_profile`; without one, or without a thickness in it, the axis is sputter time.
+    """
+    edges, unit = _edges(profile, depth)
+    volumes = []
+    for ion in profile["ion"].values:
+        at = profile.sel(ion=ion)
+        rows, columns = (int(size) for size in events.attrs["row_shape"][-2:])
+        binning = max(1, -(-max(rows, columns) // LATERAL_VOXELS))
+        cube = ion_volume(events, int(at["bin_low"]), int(at["bin_high"]), bin_y=binning, bin_x=binning)
+        counts = np.asarray(cube.values, dtype=np.float64) * float(at["share"])
+        even = even_axis(edges, counts, counts.shape[0])
+        step = (edges[-1] - edges[0]) / even.shape[0]
+        x = cube["x"].values
+        micrometres = cube["x"].attrs["units"] == "micrometer"
+        volumes.append(
+            Volume(
+                ion=str(ion),
+                role=str(at["role"].values),
+                counts=even.astype(np.float32),
+                axis=edges[0] + step * (np.arange(even.shape[0]) + 0.5),
+                axis_unit=unit,
+                pixel=float(x[1] - x[0]) if x.size > 1 else 1.0,
+                lateral_unit="µm" if micrometres else "pixel",
+            )
+        )
+    return volumes
+
+
+def _edges(profile: xr.Dataset, depth: xr.Dataset | None) -> tuple[NDArray[np.float64], str]:
+    """Edges of the scans along depth in nm, or along sputter time in s."""
+    centres, unit = profile["sputter_time"].values.astype(np.float64), str(profile["sputter_time"].attrs["units"])
+    if depth is not None and "scan_depth" in depth.variables and np.isfinite(depth["scan_depth"].values).all():
+        centres, unit = depth["scan_depth"].values.astype(np.float64), "nm"
+    if centres.size < 2 or not (np.diff(centres) > 0).all():
+        return np.arange(centres.size + 1, dtype=np.float64), "1"
+    middle = (centres[1:] + centres[:-1]) / 2
+    first, last = 2 * centres[0] - middle[0], 2 * centres[-1] - middle[-1]
+    return np.concatenate([[first], middle, [last]]), unit
