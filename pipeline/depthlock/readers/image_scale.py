@@ -1,0 +1,81 @@
+"""Pixel sizes from what image files say about scale, in the spellings found in the wild."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+_NANOMETRES = {
+    "pm": 1e-3,
+    "å": 0.1,
+    "a": 0.1,
+    "ang": 0.1,
+    "angstrom": 0.1,
+    "nm": 1.0,
+    "nanometer": 1.0,
+    "nanometre": 1.0,
+    "um": 1e3,
+    "micron": 1e3,
+    "micrometer": 1e3,
+    "micrometre": 1e3,
+    "mm": 1e6,
+    "m": 1e9,
+}
+"""Length units that microscopes write. Centimetre and inch are left out: they are printers' resolutions."""
+
+_PRINTER = {"cm", "inch", "in", "dpi", "centimeter"}
+_RECIPROCAL_MARKS = ("1/", "1_/_", "^-1", "**-1", "-1", "⁻¹")
+_ANGLES = {"rad", "mrad", "µrad", "urad", "deg", "degree", "°"}
+
+SMALLEST_NM, LARGEST_NM = 1e-4, 1e5
+"""Pixel sizes outside of 0.1 pm to 0.1 mm are no microscope's."""
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis of a picture as its file describes it: length of a step, and its unit as written."""
+
+    scale: float
+    units: str
+
+
+def _plain(units: str) -> str:
+    # NCEM's EMD writes `[n_m]` and `[n_m^-1]`; mu has two code points.
+    text = units.strip().strip("[]<>").replace("_", "").replace(" ", "").replace("μ", "u").replace("µ", "u")
+    return text.lower() if text != "Å" else "å"
+
+
+def is_reciprocal(units: str) -> bool:
+    """Whether an axis is one of a diffraction pattern: reciprocal lengths or angles."""
+    written = units.strip().lower()
+    return any(mark in written for mark in _RECIPROCAL_MARKS) or _plain(units) in _ANGLES
+
+
+def pixel_size_nm(axes: tuple[Axis, Axis]) -> tuple[tuple[float, float] | None, str]:
+    """Pixel size (y, x) in nm, and, when there is none, why the file's scale is not used.
+
+    Parameters
+    ----------
+    axes : tuple of Axis
+        Along y and x.
+
+    Returns
+    -------
+    size : tuple of float or None
+    reason : str
+        Empty when there is a size.
+    """
+    sizes: list[float] = []
+    for axis in axes:
+        unit = _plain(axis.units)
+        if unit in {"", "none", "undefined", "px", "pixel", "pixels"}:
+            return None, "the file has no scale"
+        if unit in _PRINTER:
+            return None, f"the file's scale is in {axis.units}, a resolution for printing"
+        if unit not in _NANOMETRES:
+            return None, f"the file's scale is in '{axis.units}', which is no length depthlock knows"
+        size = axis.scale * _NANOMETRES[unit]
+        if not (math.isfinite(size) and SMALLEST_NM <= abs(size) <= LARGEST_NM):
+            return None, f"the file's scale, {axis.scale:g} {axis.units} a pixel, is no microscope's"
+        sizes.append(abs(size))
+    return (sizes[0], sizes[1]), ""
