@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.backends.backend_qtagg import FigureCanvasQTAgg
 from matplotlib.figure import Figure
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QVBoxLayout, QWidget
 
 from depthlock.model.quantity import NORMAL_95
 from depthlock.report.style import colours, figure_style, pretty_ion
@@ -38,10 +38,15 @@ class ProfilePanel(QWidget):
             self.figure = Figure(figsize=(4.0, 3.0), layout="constrained", facecolor=PAPER)
             self.axes = self.figure.add_subplot()
         self.canvas = FigureCanvasQTAgg(self.figure)
+        self.shown = QComboBox()
+        self.shown.currentTextChanged.connect(self._draw)
+        self._depth: xr.Dataset | None = None
+        self._profile: xr.Dataset | None = None
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.shown)
         layout.addWidget(self.canvas)
-        self.setMinimumHeight(260)
+        self.setMinimumSize(300, 300)
         self._line: Line2D | None = None
         viewer.dims.events.current_step.connect(self._follow)
         viewer.dims.events.ndisplay.connect(self._follow)
@@ -55,12 +60,23 @@ class ProfilePanel(QWidget):
 
     def show_profile(self, depth: xr.Dataset | None, profile: xr.Dataset | None) -> None:
         """Draw the `depth_profile` of a sample, or its `tofsims_profile` over sputter time when there is none."""
+        self._depth, self._profile = depth, profile
+        kept = self.shown.currentText()
+        self.shown.blockSignals(True)
+        self.shown.clear()
+        self.shown.addItems([] if depth is None else list(species_groups(depth)))
+        self.shown.setCurrentIndex(max(0, self.shown.findText(kept)))
+        self.shown.setVisible(self.shown.count() > 1)
+        self.shown.blockSignals(False)
+        self._draw()
+
+    def _draw(self, _group: str = "") -> None:
         self.axes.clear()
         with figure_style():
-            if depth is not None:
-                self._draw_depth(depth)
-            elif profile is not None:
-                self._draw_time(profile)
+            if self._depth is not None:
+                self._draw_depth(self._depth)
+            elif self._profile is not None:
+                self._draw_time(self._profile)
             else:
                 self.axes.text(0.5, 0.5, "no profile yet: run the session", color=INK, ha="center", va="center")
             self._paint()
@@ -71,8 +87,8 @@ class ProfilePanel(QWidget):
     def _draw_depth(self, depth: xr.Dataset) -> None:
         known = bool(np.isfinite(depth["depth"].values).any())
         axis = depth["depth"].values if known else depth["depth_fraction"].values
-        names = [str(name) for name in depth["species"].values]
-        palette = colours(names, [str(role) for role in depth["role"].values])
+        names = species_groups(depth)[self.shown.currentText()]
+        palette = colours(names, [str(role) for role in depth["role"].sel(species=names).values])
         for name in names:
             at = depth.sel(species=name)
             self._draw_curve(axis, at["signal"].values, at["signal_std"].values, palette[name], name)
@@ -100,7 +116,7 @@ class ProfilePanel(QWidget):
         dashed = "/" in name
         label = name if dashed else pretty_ion(name)
         self.axes.plot(axis, signal / top, color=colour, linewidth=1.1, linestyle="--" if dashed else "-", label=label)
-        lower, upper = (signal - NORMAL_95 * std) / top, (signal + NORMAL_95 * std) / top
+        lower, upper = (np.clip(signal + sign * NORMAL_95 * std, 0, None) / top for sign in (-1, 1))
         self.axes.fill_between(axis, lower, upper, color=colour, alpha=0.25, linewidth=0)
 
     def _paint(self) -> None:
@@ -112,7 +128,7 @@ class ProfilePanel(QWidget):
         for spine in self.axes.spines.values():
             spine.set_color(INK)
         if self.axes.get_legend_handles_labels()[0]:
-            self.axes.legend(fontsize=6, labelcolor=INK, loc="upper right", ncols=2)
+            self.axes.legend(fontsize=6, labelcolor=INK, loc="best")
 
     def _follow(self, _event: object = None) -> None:
         if self._line is None:
@@ -125,6 +141,16 @@ class ProfilePanel(QWidget):
             step = min(int(self.viewer.dims.current_step[0]), axis.size - 1)
             self._line.set_xdata([axis[step]] * 2)
         self.canvas.draw_idle()
+
+
+def species_groups(depth: xr.Dataset) -> dict[str, list[str]]:
+    """Species that are drawn together: all ions, or the chemical states of one core level."""
+    groups: dict[str, list[str]] = {}
+    for name, technique in zip(depth["species"].values, depth["technique"].values, strict=True):
+        if np.isfinite(depth["signal"].sel(species=name).values).any():
+            group = "TOF-SIMS" if str(technique) == "tofsims" else f"XPS {str(name).partition('/')[0]}"
+            groups.setdefault(group, []).append(str(name))
+    return groups
 
 
 def _has_axis(layer: object) -> bool:

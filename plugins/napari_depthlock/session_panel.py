@@ -68,6 +68,7 @@ class SessionPanel(QWidget):
         tabs.addTab(self.profiles, "Profiles")
         tabs.addTab(self.stages, "Stages")
         self.tabs = tabs
+        self.setMaximumWidth(520)
         layout = QVBoxLayout(self)
         layout.addLayout(buttons)
         layout.addLayout(choice)
@@ -144,15 +145,16 @@ class SessionPanel(QWidget):
         self.dimensions.setText("3-D" if slices else "Slices")
         volume = self.view.currentData() == "tofsims" and not slices
         self.viewer.dims.ndisplay = 3 if volume else 2
-        self.viewer.reset_view()
         if volume:
             self.viewer.camera.angles = (10.0, -28.0, 118.0)
-        self.viewer.scale_bar.visible = True
+        self.viewer.reset_view(margin=0.35 if volume else 0.05, reset_camera_angle=not volume)
+        self.viewer.canvas.overlays.scale_bar.visible = True
         self._say_scale()
 
     def _say_scale(self) -> None:
         """State on screen what the axes are, above all how far depth is stretched."""
-        overlay = self.viewer.text_overlay
+        overlay = self.viewer.canvas.overlays.text
+        overlay.position = "top_left"
         overlay.visible = True
         notes = [layer.metadata["depthlock"] for layer in self.viewer.layers if "depthlock" in layer.metadata]
         if not notes:
@@ -161,15 +163,15 @@ class SessionPanel(QWidget):
         note = notes[0]
         text = f"{note['sample']}: {VIEWS[note['view']]}"
         if "axis" in note:
-            first, last, unit = float(note["axis"][0]), float(note["axis"][-1]), note["axis_unit"]
+            first, last, unit = max(0.0, float(note["axis"][0])), float(note["axis"][-1]), note["axis_unit"]
             what = {"nm": "depth", "s": "sputter time"}.get(unit, "scans")
             text += f"\n{what} {first:.3g} to {last:.3g} {'' if unit == '1' else unit}".rstrip()
             if note["exaggeration"] is not None:
-                text += f", drawn {note['exaggeration']:,.0f} times as deep as wide"
+                text += f"\ndepth is stretched {note['exaggeration']:,.0f} times"
             else:
-                text += ", not to scale with the lateral axes"
+                text += "\nnot to scale with the lateral axes"
         overlay.text = text
-        self.notice.setText(text.split("\n", 1)[-1] if "axis" in note else "")
+        self.notice.setText(", ".join(text.split("\n")[1:]))
 
     def _choose(self) -> None:
         path, _ = QFileDialog.getOpenFileName(self, "Open a session", "", "sessions (*.yaml *.yml)")

@@ -10,8 +10,11 @@ from numpy.typing import NDArray
 
 from depthlock.tofsims.volume import ion_volume
 
-LATERAL_VOXELS = 64
-"""Voxels a side at most: in 3-D napari needs a small volume, and few ions fill a larger one."""
+LATERAL_VOXELS = (64, 16)
+"""Voxels a side, at most and at least: in 3-D napari needs a small volume, and few ions fill a larger one."""
+
+COUNTS_A_VOXEL = 1.0
+"""Mean counts a voxel, at the ion's strongest depths, below which voxels are made larger."""
 
 DEPTH_SHARE = 0.6
 """How deep the slab is drawn, in shares of its lateral size."""
@@ -120,8 +123,7 @@ def ion_volumes(events: xr.Dataset, profile: xr.Dataset, depth: xr.Dataset | Non
     volumes = []
     for ion in profile["ion"].values:
         at = profile.sel(ion=ion)
-        rows, columns = (int(size) for size in events.attrs["row_shape"][-2:])
-        binning = max(1, -(-max(rows, columns) // LATERAL_VOXELS))
+        binning = _binning(at["counts"].values, max(int(size) for size in events.attrs["row_shape"][-2:]))
         cube = ion_volume(events, int(at["bin_low"]), int(at["bin_high"]), bin_y=binning, bin_x=binning)
         counts = np.asarray(cube.values, dtype=np.float64) * float(at["share"])
         even = even_axis(edges, counts, counts.shape[0])
@@ -140,6 +142,14 @@ def ion_volumes(events: xr.Dataset, profile: xr.Dataset, depth: xr.Dataset | Non
             )
         )
     return volumes
+
+
+def _binning(counts: NDArray[np.float64], pixels: int) -> int:
+    """Pixels a voxel's side, so that the strongest depths of an ion fill their voxels."""
+    most, least = LATERAL_VOXELS
+    strong = float(np.quantile(counts, 0.9)) / pixels**2
+    wanted = int(np.ceil(np.sqrt(COUNTS_A_VOXEL / strong))) if strong > 0 else pixels
+    return max(1, -(-pixels // most), min(wanted, pixels // least))
 
 
 def _edges(profile: xr.Dataset, depth: xr.Dataset | None) -> tuple[NDArray[np.float64], str]:

@@ -14,14 +14,23 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-TITLES = {"tofsims": "TOF-SIMS", "xps": "XPS"}
+
+def species_groups(profile: xr.Dataset) -> dict[str, list[str]]:
+    """Species that share a panel: all ions, or the detected chemical states of one core level."""
+    groups: dict[str, list[str]] = {}
+    for name in profile["species"].values:
+        at = profile.sel(species=name)
+        ion = str(at["technique"].values) == "tofsims"
+        if ion or "not_detected" not in str(at["centroid_flag"].values).split(";"):
+            groups.setdefault("TOF-SIMS" if ion else f"XPS {str(name).partition('/')[0]}", []).append(str(name))
+    return groups
 
 
 def draw_depth_profiles(profiles: Mapping[str, xr.Dataset], title: str) -> Figure:
-    """The profiles of every sample on the depth axis: a row a technique, a column a sample.
+    """The profiles of every sample on the depth axis: a column a sample; a row for the ions and for every core level.
 
-    Lines with markers of small size are what was measured, scaled to each species' maximum; filled bands are the
-    response-corrected layer profiles with their 95 % interval.
+    Thin lines are what was measured, scaled to each species' maximum (points: etch levels of XPS); broken lines with
+    bands are the response-corrected layer profiles with their 95 % interval.
 
     Parameters
     ----------
@@ -32,44 +41,52 @@ def draw_depth_profiles(profiles: Mapping[str, xr.Dataset], title: str) -> Figur
     """
     from matplotlib.figure import Figure
 
-    techniques = [name for name in TITLES if any(name in profile["technique"].values for profile in profiles.values())]
+    grouped = {sample: species_groups(profile) for sample, profile in profiles.items()}
+    groups = list(dict.fromkeys(group for found in grouped.values() for group in found))
+    groups.sort(key=lambda group: group != "TOF-SIMS")
+    heights = [2.5 if group == "TOF-SIMS" else 1.9 for group in groups]
     with figure_style():
-        figure = Figure(figsize=(PAGE, 2.6 * len(techniques) + 0.3), layout="constrained")
-        grid = figure.subplots(len(techniques), len(profiles), squeeze=False, sharey="row")
-        for row, technique in enumerate(techniques):
+        figure = Figure(figsize=(PAGE, sum(heights) + 0.3), layout="constrained")
+        grid = figure.subplots(len(groups), len(profiles), squeeze=False, sharey="row", height_ratios=heights)
+        for row, group in enumerate(groups):
             for column, (sample, profile) in enumerate(profiles.items()):
                 axes = grid[row, column]
-                _draw_technique(axes, profile, technique)
-                axes.set_title(f"{sample}: {TITLES[technique]}", loc="left")
-                panel_letter(axes, "abcdefghijklmnop"[row * len(profiles) + column])
+                _draw_group(axes, profile, grouped[sample].get(group, []))
+                axes.set_title(f"{sample}: {group}", loc="left")
+                panel_letter(axes, chr(ord("a") + row * len(profiles) + column))
                 if column == 0:
                     axes.set_ylabel("signal / its maximum")
         figure.suptitle(title, fontsize=8.5, x=0.01, ha="left")
     return figure
 
 
-def _draw_technique(axes: Axes, profile: xr.Dataset, technique: str) -> None:
+def _draw_group(axes: Axes, profile: xr.Dataset, names: list[str]) -> None:
     known = bool(np.isfinite(profile["depth"].values).any())
     depth = profile["depth"].values if known else profile["depth_fraction"].values
-    names = [str(name) for name in profile["species"].values[profile["technique"].values == technique]]
-    roles = [str(profile["role"].sel(species=name).values) for name in names]
-    palette = colours(names, roles)
+    palette = colours(names, [str(profile["role"].sel(species=name).values) for name in names])
+    levels = profile["level_depth"].values if known and "level_depth" in profile.variables else None
     for name in names:
-        _draw_species(axes, depth, profile.sel(species=name), name, palette[name])
+        _draw_species(axes, depth, profile.sel(species=name), name, palette[name], levels if "/" in name else None)
     thickness = _thickness(profile) if known else 1.0
     if np.isfinite(thickness):
         axes.axvline(thickness, color="black", linewidth=0.8, linestyle="--")
     axes.set_ylim(0, 1.15)
-    axes.set_xlim(left=min(0.0, float(np.nanmin(depth))))
+    axes.set_xlim(min(0.0, float(np.nanmin(depth))), float(np.nanmax(depth)))
     axes.set_xlabel("depth (nm)" if known else "depth / layer thickness")
-    axes.legend(fontsize=6, loc="best")
+    if names:
+        axes.legend(fontsize=6, loc="best")
 
 
-def _draw_species(axes: Axes, depth: np.ndarray, at: xr.Dataset, name: str, colour: str) -> None:
+def _draw_species(
+    axes: Axes, depth: np.ndarray, at: xr.Dataset, name: str, colour: str, levels: np.ndarray | None
+) -> None:
     signal = at["signal"].values
     top = float(np.nanmax(signal)) if np.isfinite(signal).any() else np.nan
     label = pretty_ion(name) if "/" not in name else name
     axes.plot(depth, signal / top, color=colour, linewidth=0.9, label=label)
+    if levels is not None:
+        known = np.isfinite(levels)
+        axes.plot(levels[known], np.interp(levels[known], depth, signal / top), "o", color=colour, markersize=2.5)
     if "layer_signal" not in at:
         return
     layer, lower, upper = (at[f"layer_signal{suffix}"].values for suffix in ("", "_lower", "_upper"))
@@ -93,10 +110,10 @@ def draw_comparison(profiles: Mapping[str, xr.Dataset], title: str) -> Figure:
     """Where the species sit in the layer of each sample, and how far they interlock."""
     from matplotlib.figure import Figure
 
+    samples = list(profiles)
     with figure_style():
-        figure = Figure(figsize=(PAGE, 2.8), layout="constrained")
-        left, right = figure.subplots(1, 2, width_ratios=(1.4, 1))
-        samples = list(profiles)
+        figure = Figure(figsize=(PAGE, 1.2 + 0.9 * len(samples)), layout="constrained")
+        left, right = figure.subplots(1, 2)
         _draw_centroids(left, profiles, samples)
         _draw_interlocking(right, profiles, samples)
         figure.suptitle(title, fontsize=8.5, x=0.01, ha="left")
@@ -104,11 +121,12 @@ def draw_comparison(profiles: Mapping[str, xr.Dataset], title: str) -> Figure:
 
 
 def _draw_centroids(axes: Axes, profiles: Mapping[str, xr.Dataset], samples: list[str]) -> None:
-    names = list(dict.fromkeys(str(name) for profile in profiles.values() for name in profile["species"].values))
-    roles = {
-        str(n): str(r) for p in profiles.values() for n, r in zip(p["species"].values, p["role"].values, strict=True)
-    }
-    shown = [name for name in names if roles[name] != "substrate"]
+    roles: dict[str, str] = {}
+    for profile in profiles.values():
+        for name in profile["species"].values[np.isfinite(profile["centroid"].values)]:
+            roles[str(name)] = str(profile["role"].sel(species=name).values)
+    order = {"organic": 0, "inorganic": 1}
+    shown = sorted((name for name in roles if roles[name] in order), key=lambda name: ("/" in name, order[roles[name]]))
     palette = colours(shown, [roles[name] for name in shown])
     for index, name in enumerate(shown):
         spread = (index - (len(shown) - 1) / 2) * 0.7 / max(len(shown), 1)
@@ -128,11 +146,18 @@ def _draw_centroids(axes: Axes, profiles: Mapping[str, xr.Dataset], samples: lis
     axes.set_yticks(range(len(samples)), samples)
     axes.invert_yaxis()
     axes.set_xlabel("mean depth in the layer (nm); grey: the layer")
-    axes.legend(fontsize=6, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    if shown:
+        axes.legend(fontsize=6, loc="upper left", bbox_to_anchor=(1.0, 1.0))
 
 
 def _draw_interlocking(axes: Axes, profiles: Mapping[str, xr.Dataset], samples: list[str]) -> None:
-    pairs = list(dict.fromkeys(str(pair) for profile in profiles.values() for pair in profile["pair"].values))
+    pairs = list(
+        dict.fromkeys(
+            str(pair)
+            for profile in profiles.values()
+            for pair in profile["pair"].values[np.isfinite(profile["interlocking"].values)]
+        )
+    )
     for index, pair in enumerate(pairs):
         spread = (index - (len(pairs) - 1) / 2) * 0.5 / max(len(pairs), 1)
         for row, sample in enumerate(samples):
@@ -149,4 +174,4 @@ def _draw_interlocking(axes: Axes, profiles: Mapping[str, xr.Dataset], samples: 
     axes.set_xlim(-0.05, 1.05)
     axes.set_xlabel("interlocking (0 stacked, 1 interlocked)")
     if pairs:
-        axes.legend(fontsize=6, loc="best")
+        axes.legend(fontsize=6, loc="upper left", bbox_to_anchor=(1.0, 1.0))

@@ -70,7 +70,7 @@ def _draw_stack(axes: Axes, fit: xr.Dataset, region: str) -> None:
     for row, level in enumerate(levels):
         here = at.isel(level=level)
         floor = float(here["background"].values.min())
-        offset = row * step * 0.75 - floor
+        offset = row * step * 0.9 - floor
         background = here["background"].values
         for name in inside:
             curve = background + here["component_curve"].sel(component=name).values
@@ -87,9 +87,15 @@ def _draw_stack(axes: Axes, fit: xr.Dataset, region: str) -> None:
     axes.spines["left"].set_visible(False)
     axes.set_xlabel("binding energy (eV)")
     axes.set_title(region, loc="left")
-    for name in inside:
+    axes.set_ylim(top=axes.get_ylim()[1] * 1.08)
+    detected = {
+        str(name)
+        for name in inside
+        if any("not_detected" not in str(flag).split(";") for flag in fit["area_flag"].sel(component=name).values)
+    }
+    for name in filter(detected.__contains__, inside):
         axes.fill_between([], [], color=palette[name], alpha=0.45, label=name.split("/", 1)[-1])
-    axes.legend(loc="upper right", fontsize=6)
+    axes.legend(loc="upper left", fontsize=6, bbox_to_anchor=(0.0, 1.0), ncols=3, columnspacing=0.8)
 
 
 def _level_name(fit: xr.Dataset, level: int) -> str:
@@ -98,26 +104,40 @@ def _level_name(fit: xr.Dataset, level: int) -> str:
 
 
 def draw_areas(fit: xr.Dataset, title: str) -> Figure:
-    """Areas of all components and atomic percent of all elements over etch time, with 95 % bars."""
+    """Areas of the components by core level, and atomic percent of the elements, with 95 % bars.
+
+    Components that were not detected at any level are left out.
+    """
     from matplotlib.figure import Figure
 
     time = fit["etch_time"].values
     known = bool(np.isfinite(time).all())
     axis = time if known else np.arange(time.size)
+    groups: dict[str, list[str]] = {}
+    for name in fit["component"].values:
+        if any("not_detected" not in str(flag).split(";") for flag in fit["area_flag"].sel(component=name).values):
+            groups.setdefault(str(name).partition("/")[0], []).append(str(name))
+    columns = min(3, len(groups) + 1)
+    rows = -(-(len(groups) + 1) // columns)
     with figure_style():
-        figure = Figure(figsize=(PAGE, 2.8), layout="constrained")
-        left, right = figure.subplots(1, 2)
+        figure = Figure(figsize=(PAGE, 2.1 * rows + 0.2), layout="constrained")
+        grid = np.atleast_1d(figure.subplots(rows, columns, squeeze=False)).ravel()
         palette = component_colours(fit)
-        for name in fit["component"].values:
-            at = fit.sel(component=name)
-            _bars(left, axis, at, "area", palette[str(name)], str(name))
+        for axes, (group, names) in zip(grid, groups.items(), strict=False):
+            for name in names:
+                _bars(axes, axis, fit.sel(component=name), "area", palette[name], name.partition("/")[2])
+            axes.set_title(group, loc="left")
+            axes.set_ylabel("area (CPS eV)")
         for index, element in enumerate(fit["element"].values):
-            _bars(right, axis, fit.sel(element=element), "atomic_percent", f"C{index}", str(element))
-        for axes, label in ((left, "area (CPS eV)"), (right, "atomic percent")):
+            _bars(grid[len(groups)], axis, fit.sel(element=element), "atomic_percent", f"C{index}", str(element))
+        grid[len(groups)].set_title("composition", loc="left")
+        grid[len(groups)].set_ylabel("atomic percent")
+        for axes in grid[: len(groups) + 1]:
             axes.set_xlabel("etch time (s)" if known else "etch level")
-            axes.set_ylabel(label)
             axes.set_ylim(bottom=0)
-            axes.legend(fontsize=6, ncols=2)
+            axes.legend(fontsize=6)
+        for axes in grid[len(groups) + 1 :]:
+            axes.set_axis_off()
         figure.suptitle(f"{title}: XPS quantities, 95 % bars", fontsize=8.5, x=0.01, ha="left")
     return figure
 
