@@ -146,7 +146,7 @@ class SessionPanel(QWidget):
         volume = self.view.currentData() == "tofsims" and not slices
         self.viewer.dims.ndisplay = 3 if volume else 2
         if volume:
-            self.viewer.camera.angles = (10.0, -28.0, 118.0)
+            self.viewer.scene.camera.angles = (10.0, -28.0, 118.0)
         self.viewer.reset_view(margin=0.35 if volume else 0.05, reset_camera_angle=not volume)
         self.viewer.canvas.overlays.scale_bar.visible = True
         self._say_scale()

@@ -64,9 +64,10 @@ class StagesPanel(QWidget):
 
     def set_session(self, session_file: Path) -> None:
         """Follow, and run, this session."""
+        if session_file != self.session_file:
+            self.message.setText("")
         self.session_file = session_file
-        self.run_button.setEnabled(True)
-        self.message.setText("")
+        self.run_button.setEnabled(self._worker is None)
         self.refresh()
 
     def refresh(self) -> None:

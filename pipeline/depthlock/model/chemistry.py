@@ -43,10 +43,14 @@ class Component(Entry):
     fwhm: PositiveElectronVolt = Field(1.6, description="starting full width at half maximum in eV")
     fwhm_min: PositiveElectronVolt = Field(0.6, description="smallest FWHM in eV")
     fwhm_max: PositiveElectronVolt = Field(3.5, description="largest FWHM in eV")
+    shape: Literal["pseudo_voigt", "LA(1.53,243)"] = Field(
+        "pseudo_voigt", description="line shape: Gaussian-Lorentzian sum with fitted share, or CasaXPS's LA(1.53,243)"
+    )
     lorentzian: float = Field(0.3, ge=0, le=1, description="starting Lorentzian share of the pseudo-Voigt sum")
     splitting: PositiveElectronVolt | None = Field(None, description="distance in eV of the weaker line of a doublet")
     area_ratio: float = Field(0.5, gt=0, le=1, description="area of the weaker over the stronger line of a doublet")
     width_ratio_max: float = Field(1.0, ge=1, le=4, description="largest width of the weaker over the stronger line")
+    family: str = Field("", description="states of one family in a region share their width")
     role: Role = Field("other", description="what the state stands for in the layer")
     source: str = Field("", description="where the values come from, with their charge reference")
 

@@ -11,7 +11,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from depthlock.model.chemistry import ChargeReference, IonEntry, Region, SensitivitySet
-from depthlock.model.units import Nanometre, NanometrePerSecond, Nanosecond, Second
+from depthlock.model.units import ElectronVolt, Nanometre, NanometrePerSecond, Nanosecond, Second
 
 
 class StageOptions(BaseModel):
@@ -56,11 +56,19 @@ class DeconvolveOptions(StageOptions):
     regions: tuple[Region, ...] = Field((), description="filled by the workflow: core levels and chemical states")
     charge_references: tuple[ChargeReference, ...] = Field((), description="filled by the workflow: reference lines")
     sensitivity: SensitivitySet | None = Field(None, description="filled by the workflow: sensitivity factors")
-    background: Literal["active_shirley", "static_shirley", "linear"] = Field(
-        "active_shirley", description="background model"
+    background: Literal["active_shirley", "static_shirley", "linear", "constant", "file"] = Field(
+        "active_shirley", description="background model; 'file' takes the one that an export holds"
     )
     charge_reference: str | None = Field(
-        None, description="region/component that fixes the axis, or 'none'; the library's order if absent"
+        None,
+        description="region/component that fixes the axis, 'none' (axis as measured) or 'manual'; "
+        "the library's order if absent",
+    )
+    manual_shift: tuple[ElectronVolt, ...] = Field(
+        (), description="with charge_reference manual: charge shift in eV, one for all levels or one a level"
+    )
+    charge_scope: Literal["auto", "common", "region"] = Field(
+        "auto", description="one charge shift for all regions of a level, one a region, or as the data ask for"
     )
     bootstrap: int = Field(200, ge=0, le=10000, description="bootstrap samples for weak components (1)")
     seed: int = Field(0, ge=0, description="seed of the random numbers (1)")

@@ -3,37 +3,17 @@
 from __future__ import annotations
 
 import difflib
-import types
-import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin
-
-from pydantic import BaseModel, ValidationError
+from typing import Any
 
 from depthlock.model.errors import SessionError
 from depthlock.model.session import Session
-
-if typing.TYPE_CHECKING:
-    from pydantic_core import ErrorDetails
+from depthlock.model.yaml_file import place, read_yaml, validate
 
 SCHEMA_HEADER = "# yaml-language-server: $schema="
-
-_EXPECTED = {
-    "tuple_type": "a list, written [a, b] or one '- item' a line",
-    "dict_type": "a mapping of 'key: value' lines",
-    "model_type": "a mapping of 'key: value' lines",
-    "model_attributes_type": "a mapping of 'key: value' lines",
-    "string_type": "text",
-    "int_type": "a whole number",
-    "int_parsing": "a whole number",
-    "int_from_float": "a whole number",
-    "float_type": "a number",
-    "float_parsing": "a number",
-    "bool_type": "true or false",
-    "bool_parsing": "true or false",
-}
+"""How the first line of a session names its schema, for editors."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +49,7 @@ class LoadedSession:
 
     def where(self, *keys: str | int) -> str:
         """`file:line: path.of.the[0].key` of a place in the session."""
-        return _place(self.path, self.document, keys)
+        return place(self.path, self.document, keys)
 
 
 def load_session(path: Path) -> LoadedSession:
@@ -81,11 +61,8 @@ def load_session(path: Path) -> LoadedSession:
         With file, line, path of the key, what was found, what was expected and the nearest valid key.
     """
     path = path.expanduser().absolute()
-    document = _parse(path)
-    try:
-        session = Session.model_validate(document)
-    except ValidationError as error:
-        raise SessionError(_all_faults(path, document, error)) from None
+    document = read_yaml(path, "session file", "see configs/session.yaml for a session to copy, or 'depthlock new'")
+    session = validate(Session, document, path)
     loaded = LoadedSession(session, path, document)
     _check_files(loaded)
     return loaded
@@ -99,47 +76,6 @@ def named_files(session: Session) -> Iterator[tuple[tuple[str | int, ...], str]]
         for technique in ("xps", "tem"):
             for index, entry in enumerate(getattr(sample, technique)):
                 yield ("samples", name, technique, index, "file"), entry.file
-
-
-def _parse(path: Path) -> Any:
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import MarkedYAMLError, YAMLError
-
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise SessionError(
-            "there is no such session file",
-            where=str(path),
-            hint="check the path, or draft one with 'depthlock new FOLDER'",
-        ) from None
-    except IsADirectoryError:
-        raise SessionError(
-            "this is a folder", expected="a session file (.yaml)", where=str(path), hint="name the file in it"
-        ) from None
-    except UnicodeDecodeError as error:
-        raise SessionError(
-            f"byte {error.start} is not UTF-8 text", expected="a session file in YAML", where=str(path)
-        ) from None
-    try:
-        document = YAML(typ="rt", pure=True).load(text)
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = f":{mark.line + 1}" if mark is not None else ""
-        problem = " ".join(part for part in (error.context, error.problem) if part)
-        raise SessionError(
-            problem or "this is not YAML", expected="YAML with 'key: value' lines", where=f"{path}{line}",
-            hint="check indentation, colons and quotes around this line",
-        ) from None  # fmt: skip
-    except YAMLError as error:
-        raise SessionError(str(error).splitlines()[0], expected="a session file in YAML", where=str(path)) from None
-    if not isinstance(document, dict):
-        found = "an empty file" if document is None else f"a {type(document).__name__}"
-        raise SessionError(
-            found, expected="'session:' and 'samples:' keys at the top", where=f"{path}:1",
-            hint="see configs/session.yaml for a session to copy",
-        )  # fmt: skip
-    return document
 
 
 def _check_files(loaded: LoadedSession) -> None:
@@ -157,102 +93,6 @@ def _check_files(loaded: LoadedSession) -> None:
         faults.append(SessionError(found, where=loaded.where(*keys), hint=hint).message)
     if faults:
         raise SessionError("\n".join(faults))
-
-
-def _all_faults(path: Path, document: Any, error: ValidationError) -> str:
-    return "\n".join(_fault(path, document, detail).message for detail in error.errors())
-
-
-def _fault(path: Path, document: Any, detail: ErrorDetails) -> SessionError:
-    keys, kind, found = tuple(detail["loc"]), detail["type"], detail["input"]
-    if kind == "extra_forbidden":
-        valid = _valid_keys(Session, keys[:-1])
-        near = difflib.get_close_matches(str(keys[-1]), valid, 1, 0.4)
-        return SessionError(
-            f"unknown key '{keys[-1]}'",
-            expected="one of " + ", ".join(valid),
-            where=_place(path, document, keys),
-            hint=f"did you mean '{near[0]}'?" if near else "remove it, or see 'depthlock schema' for all keys",
-        )
-    if kind == "missing":
-        return SessionError(
-            f"the key '{keys[-1]}' is missing",
-            expected=_description(Session, keys),
-            where=_place(path, document, keys[:-1]),
-        )
-    if kind == "literal_error":
-        allowed = [part.strip("'") for part in detail["ctx"]["expected"].replace(" or ", ", ").split(", ")]
-        near = difflib.get_close_matches(str(found), allowed, 1, 0.4)
-        return SessionError(
-            f"found {_shown(found)}", expected="one of " + ", ".join(allowed), where=_place(path, document, keys),
-            hint=f"did you mean '{near[0]}'?" if near else "",
-        )  # fmt: skip
-    if kind == "value_error":
-        return SessionError(str(detail["ctx"]["error"]), where=_place(path, document, keys))
-    if kind == "string_pattern_mismatch":
-        keys = tuple(key for key in keys if key != "[key]")
-        return SessionError(
-            f"found {_shown(found)}",
-            expected="a name that starts with a letter or digit and holds letters, digits, blanks and . _ + - ( )",
-            where=_place(path, document, keys),
-        )
-    expected = _EXPECTED.get(kind) or detail["msg"].removeprefix("Input should be ")
-    return SessionError(f"found {_shown(found)}", expected=expected, where=_place(path, document, keys))
-
-
-def _shown(value: Any) -> str:
-    text = repr(dict(value)) if isinstance(value, dict) else repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."
-
-
-def _place(path: Path, document: Any, keys: Sequence[str | int]) -> str:
-    node: Any = document
-    line = 1
-    for key in keys:
-        try:
-            position = node.lc.item(key) if isinstance(key, int) else node.lc.key(key)
-            line = position[0] + 1
-            node = node[key]
-        except (KeyError, IndexError, TypeError, AttributeError):
-            break
-    dotted = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys).lstrip(".")
-    return f"{path}:{line}: {dotted}" if dotted else f"{path}:{line}"
-
-
-def _valid_keys(model: Any, keys: Sequence[str | int]) -> list[str]:
-    found = _model_at(model, keys)
-    return sorted(found.model_fields) if found is not None else []
-
-
-def _description(model: Any, keys: Sequence[str | int]) -> str:
-    parent = _model_at(model, keys[:-1])
-    field = parent.model_fields.get(str(keys[-1])) if parent is not None else None
-    return (field.description or "") if field is not None else ""
-
-
-def _model_at(annotation: Any, keys: Sequence[str | int]) -> type[BaseModel] | None:
-    """The model that stands at a path of keys below an annotation."""
-    for option in _alternatives(annotation):
-        if isinstance(option, type) and issubclass(option, BaseModel):
-            if not keys:
-                return option
-            field = option.model_fields.get(str(keys[0]))
-            if field is not None:
-                return _model_at(field.annotation, keys[1:])
-        elif keys and get_origin(option) in {tuple, list, dict}:
-            return _model_at(get_args(option)[1 if get_origin(option) is dict else 0], keys[1:])
-    return None
-
-
-def _alternatives(annotation: Any) -> Iterator[Any]:
-    origin = get_origin(annotation)
-    if origin is typing.Annotated:
-        yield from _alternatives(get_args(annotation)[0])
-    elif origin in {Union, types.UnionType}:
-        for option in get_args(annotation):
-            yield from _alternatives(option)
-    elif origin is not Literal:
-        yield annotation
 
 
 def json_schema() -> Mapping[str, Any]:

@@ -107,6 +107,7 @@ def _session_figures(results: Results, draw: _Drawer) -> Iterator[Drawn]:
         sample: profile
         for sample in results.samples
         if (profile := results.dataset(sample, "depth_profile")) is not None
+        and np.isfinite(profile["depth_fraction"].values).any()
     }
     if not profiles:
         return

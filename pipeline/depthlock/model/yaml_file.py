@@ -1,0 +1,196 @@
+"""YAML files that a user writes: read with line numbers, checked against a model, faults told with their place."""
+
+from __future__ import annotations
+
+import difflib
+import types
+import typing
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from depthlock.model.errors import SessionError
+
+if typing.TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+Model = TypeVar("Model", bound=BaseModel)
+
+_EXPECTED = {
+    "tuple_type": "a list, written [a, b] or one '- item' a line",
+    "dict_type": "a mapping of 'key: value' lines",
+    "model_type": "a mapping of 'key: value' lines",
+    "model_attributes_type": "a mapping of 'key: value' lines",
+    "string_type": "text",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+}
+
+
+def read_yaml(path: Path, what: str, hint: str = "") -> Any:
+    """Read a YAML file whose top is a mapping, keeping line numbers.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    what : str
+        What it should be, for messages: ``session file``.
+    hint : str
+        What to do when it is empty or no mapping.
+
+    Raises
+    ------
+    SessionError
+        With file, line and what was found.
+    """
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise SessionError(
+            f"there is no such {what}", where=str(path), hint=f"check the path. {hint}".rstrip()
+        ) from None
+    except IsADirectoryError:
+        raise SessionError(
+            "this is a folder", expected=f"a {what} (.yaml)", where=str(path), hint="name the file in it"
+        ) from None
+    except UnicodeDecodeError as error:
+        raise SessionError(
+            f"byte {error.start} is not UTF-8 text", expected=f"a {what} in YAML", where=str(path)
+        ) from None
+    try:
+        document = YAML(typ="rt", pure=True).load(text)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = f":{mark.line + 1}" if mark is not None else ""
+        problem = " ".join(part for part in (error.context, error.problem) if part)
+        raise SessionError(
+            problem or "this is not YAML", expected="YAML with 'key: value' lines", where=f"{path}{line}",
+            hint="check indentation, colons and quotes around this line",
+        ) from None  # fmt: skip
+    except YAMLError as error:
+        raise SessionError(str(error).splitlines()[0], expected=f"a {what} in YAML", where=str(path)) from None
+    if not isinstance(document, dict):
+        found = "an empty file" if document is None else f"a {type(document).__name__}"
+        raise SessionError(
+            found, expected="'key: value' lines at the top", where=f"{path}:1", hint=hint,
+        )  # fmt: skip
+    return document
+
+
+def validate(model: type[Model], document: Any, path: Path) -> Model:
+    """Check a YAML document against a model.
+
+    Raises
+    ------
+    SessionError
+        With every fault: file, line, path of the key, what was found, what is allowed and the nearest valid key.
+    """
+    try:
+        return model.model_validate(document)
+    except ValidationError as error:
+        faults = [_fault(model, path, document, detail).message for detail in error.errors()]
+        raise SessionError("\n".join(faults)) from None
+
+
+def _fault(model: type[BaseModel], path: Path, document: Any, detail: ErrorDetails) -> SessionError:
+    keys, kind, found = tuple(detail["loc"]), detail["type"], detail["input"]
+    if kind == "extra_forbidden":
+        valid = _valid_keys(model, keys[:-1])
+        near = difflib.get_close_matches(str(keys[-1]), valid, 1, 0.4)
+        return SessionError(
+            f"unknown key '{keys[-1]}'",
+            expected="one of " + ", ".join(valid),
+            where=place(path, document, keys),
+            hint=f"did you mean '{near[0]}'?" if near else "remove it, or see 'depthlock schema' for all keys",
+        )
+    if kind == "missing":
+        return SessionError(
+            f"the key '{keys[-1]}' is missing",
+            expected=_description(model, keys),
+            where=place(path, document, keys[:-1]),
+        )
+    if kind == "literal_error":
+        allowed = [part.strip("'") for part in detail["ctx"]["expected"].replace(" or ", ", ").split(", ")]
+        near = difflib.get_close_matches(str(found), allowed, 1, 0.4)
+        return SessionError(
+            f"found {_shown(found)}", expected="one of " + ", ".join(allowed), where=place(path, document, keys),
+            hint=f"did you mean '{near[0]}'?" if near else "",
+        )  # fmt: skip
+    if kind == "value_error":
+        return SessionError(str(detail["ctx"]["error"]), where=place(path, document, keys))
+    if kind == "string_pattern_mismatch":
+        keys = tuple(key for key in keys if key != "[key]")
+        return SessionError(
+            f"found {_shown(found)}",
+            expected="a name that starts with a letter or digit and holds letters, digits, blanks and . _ + - ( )",
+            where=place(path, document, keys),
+        )
+    expected = _EXPECTED.get(kind) or detail["msg"].removeprefix("Input should be ")
+    return SessionError(f"found {_shown(found)}", expected=expected, where=place(path, document, keys))
+
+
+def _shown(value: Any) -> str:
+    text = repr(dict(value)) if isinstance(value, dict) else repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def place(path: Path, document: Any, keys: Sequence[str | int]) -> str:
+    """`file:line: path.of.the[0].key` of a place in a YAML document; the line of the nearest key that is there."""
+    node: Any = document
+    line = 1
+    for key in keys:
+        try:
+            position = node.lc.item(key) if isinstance(key, int) else node.lc.key(key)
+            line = position[0] + 1
+            node = node[key]
+        except (KeyError, IndexError, TypeError, AttributeError):
+            break
+    dotted = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys).lstrip(".")
+    return f"{path}:{line}: {dotted}" if dotted else f"{path}:{line}"
+
+
+def _valid_keys(model: Any, keys: Sequence[str | int]) -> list[str]:
+    found = _model_at(model, keys)
+    return sorted(found.model_fields) if found is not None else []
+
+
+def _description(model: Any, keys: Sequence[str | int]) -> str:
+    parent = _model_at(model, keys[:-1])
+    field = parent.model_fields.get(str(keys[-1])) if parent is not None else None
+    return (field.description or "") if field is not None else ""
+
+
+def _model_at(annotation: Any, keys: Sequence[str | int]) -> type[BaseModel] | None:
+    """The model that stands at a path of keys below an annotation."""
+    for option in _alternatives(annotation):
+        if isinstance(option, type) and issubclass(option, BaseModel):
+            if not keys:
+                return option
+            field = option.model_fields.get(str(keys[0]))
+            if field is not None:
+                return _model_at(field.annotation, keys[1:])
+        elif keys and get_origin(option) in {tuple, list, dict}:
+            return _model_at(get_args(option)[1 if get_origin(option) is dict else 0], keys[1:])
+    return None
+
+
+def _alternatives(annotation: Any) -> Iterator[Any]:
+    origin = get_origin(annotation)
+    if origin is typing.Annotated:
+        yield from _alternatives(get_args(annotation)[0])
+    elif origin in {Union, types.UnionType}:
+        for option in get_args(annotation):
+            yield from _alternatives(option)
+    elif origin is not Literal:
+        yield annotation

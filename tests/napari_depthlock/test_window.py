@@ -1,0 +1,138 @@
+"""The plugin in a real napari window, on the sample session's own results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from depthlock.workflow.results import SessionResults
+
+pytestmark = [
+    pytest.mark.window,
+    # Qt and napari warn of their own deprecations, which are not ours to mend.
+    pytest.mark.filterwarnings("default"),
+]
+
+
+@pytest.fixture
+def viewer(make_napari_viewer: Any) -> Iterator[Any]:
+    return make_napari_viewer(show=True)
+
+
+@pytest.fixture
+def panel(viewer: Any, sample_results: SessionResults) -> Any:
+    from napari_depthlock.session_panel import SessionPanel
+
+    panel = SessionPanel(viewer)
+    viewer.window.add_dock_widget(panel, name="depthlock session", area="right")
+    panel.open(sample_results.folder)
+    return panel
+
+
+def picture(viewer: Any) -> np.ndarray:
+    shot: np.ndarray = viewer.screenshot(canvas_only=True, flash=False)[..., :3]
+    return shot
+
+
+def test_the_ions_are_seen_as_volumes(panel: Any, viewer: Any, sample_results: SessionResults) -> None:
+    assert [layer.name for layer in viewer.layers] == ["SO2CF3-", "MgF2-", "V-"]
+    assert viewer.dims.ndisplay == 3
+    lit = picture(viewer).max(axis=-1) > 40
+    assert 0.05 < lit.mean() < 0.95
+
+
+def test_volumes_hold_the_ions_of_the_profile(panel: Any, viewer: Any, sample_results: SessionResults) -> None:
+    profile = sample_results.dataset("B-V2O5", "tofsims_profile")
+    assert profile is not None
+    for layer in viewer.layers:
+        at = profile.sel(ion=layer.name)
+        assert layer.data.sum() == pytest.approx(float(at["counts"].sum() * at["share"]), rel=0.02)
+        assert layer.contrast_limits[1] <= layer.data.max()
+
+
+def test_the_stretch_of_depth_is_stated_on_screen(panel: Any, viewer: Any) -> None:
+    layer = viewer.layers[0]
+    stretch = layer.metadata["depthlock"]["exaggeration"]
+    assert f"stretched {stretch:,.0f} times" in viewer.canvas.overlays.text.text
+    step = np.diff(layer.metadata["depthlock"]["axis"])[0] * 1e-3
+    assert layer.scale[0] / step == pytest.approx(stretch)
+    assert [str(unit) for unit in layer.units] == ["micrometer"] * 3
+
+
+def test_the_line_in_the_profiles_follows_the_depth_slider(panel: Any, viewer: Any) -> None:
+    assert panel.profiles.shown_depth is None
+    panel.dimensions.setChecked(True)
+    axis = viewer.layers[0].metadata["depthlock"]["axis"]
+    for step in (3, axis.size // 2):
+        viewer.dims.set_current_step(0, step)
+        assert panel.profiles.shown_depth == pytest.approx(axis[step])
+
+
+def test_the_image_and_its_segmentation_share_one_scale(panel: Any, viewer: Any) -> None:
+    panel.view.setCurrentIndex(panel.view.findData("tem"))
+    image, labels = viewer.layers["TEM 0"], viewer.layers["layer 0"]
+    assert viewer.dims.ndisplay == 2
+    np.testing.assert_allclose(image.scale, labels.scale)
+    assert image.scale[0] < 0.1
+    assert [str(unit) for unit in image.units] == ["nanometer"] * 2
+    assert set(np.unique(labels.data)) == {0, 1, 2}
+    colours = picture(viewer).reshape(-1, 3).astype(int)
+    assert ((colours[:, 0] - colours[:, 2]) > 30).mean() > 0.05  # the layer's yellow is on screen
+
+
+def test_another_sample_replaces_the_layers(panel: Any, viewer: Any) -> None:
+    before = [layer.data for layer in viewer.layers]
+    viewer.add_points([[0, 0, 0]], name="mine")
+    panel.sample.setCurrentText("L-V2O5")
+    assert [layer.name for layer in viewer.layers] == ["mine", "SO2CF3-", "MgF2-", "V-"]
+    assert not any(np.array_equal(old, layer.data) for old, layer in zip(before, viewer.layers[1:], strict=True))
+
+
+def test_the_stages_panel_tells_every_state(panel: Any, sample_results: SessionResults) -> None:
+    table = panel.stages.table
+    shown = {
+        (table.item(row, 0).text(), table.item(row, 1).text()): table.item(row, 2).text()
+        for row in range(table.rowCount())
+    }
+    assert shown[("B-V2O5", "depth_profile")] == "done"
+    assert len(shown) == len(sample_results.states())
+
+
+def test_running_from_the_panel_ends_with_a_word(panel: Any, qtbot: Any) -> None:
+    with qtbot.waitSignal(panel.stages.finished, timeout=120_000):
+        panel.stages.run()
+    assert panel.stages.message.text().startswith("done in")
+    assert panel.stages.run_button.isEnabled()
+
+
+def test_a_session_that_never_ran_can_be_opened(viewer: Any, sample_data: Path, tmp_path: Path) -> None:
+    import shutil
+
+    from napari_depthlock.session_panel import SessionPanel
+
+    shutil.copytree(sample_data, tmp_path / "new", ignore=shutil.ignore_patterns("results"))
+    panel = SessionPanel(viewer)
+    panel.open(tmp_path / "new" / "session.yaml")
+    assert "not been run yet" in panel.notice.text()
+    assert panel.stages.run_button.isEnabled()
+
+
+def test_napari_opens_a_results_folder_and_a_session(viewer: Any, sample_results: SessionResults) -> None:
+    viewer.open(str(sample_results.session_file), plugin="depthlock")
+    assert [layer.name for layer in viewer.layers] == ["SO2CF3-", "MgF2-", "V-"]
+    viewer.layers.clear()
+    viewer.open(str(sample_results.folder), plugin="depthlock")
+    assert len(viewer.layers) == 3
+
+
+def test_other_yaml_is_left_to_others(tmp_path: Path) -> None:
+    from napari_depthlock.opening import get_reader
+
+    path = tmp_path / "other.yaml"
+    path.write_text("a: 1\n", encoding="utf-8")
+    assert get_reader(str(path)) is None
+    assert get_reader([str(path)]) is None
