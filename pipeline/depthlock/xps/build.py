@@ -1,0 +1,223 @@
+"""From windows and chemistry to numerical blocks and their shared parameters with priors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from depthlock.model.chemistry import Component, Region
+from depthlock.model.errors import MeasurementError
+from depthlock.xps.assign import Assignment
+from depthlock.xps.background import static_shirley
+from depthlock.xps.model import Block, Lines, Shared
+from depthlock.xps.windows import Window
+
+CROP_MARGIN_EV = 4.0
+"""How far beyond the library's window data are still used, so that a charged sample keeps its peaks."""
+
+SPLITTING_STD_EV = 0.05
+"""How well the library knows a spin-orbit splitting: published ones of vanadium oxides differ by this."""
+
+SHIFT_STD_EV = 3.0
+"""Weak prior on a charge shift; it only decides where a level shows no peak."""
+
+MIXING_STD = 0.2
+"""Prior standard deviation of the Lorentzian share."""
+
+WIDTH_SHARE = 0.25
+"""Prior standard deviation of a width as a share of the range that the library allows."""
+
+
+def crop(window: Window, regions: Sequence[Region]) -> Window:
+    """The window cut to the regions' fit windows and a margin, when it is wider than those."""
+    low = min(min(region.window) for region in regions) - CROP_MARGIN_EV
+    high = max(max(region.window) for region in regions) + CROP_MARGIN_EV
+    return _cut(window, (window.energy >= low) & (window.energy <= high))
+
+
+def _cut(window: Window, keep: NDArray[np.bool_]) -> Window:
+    """The window's points that are kept; all of them when fewer than twenty are."""
+    if keep.all() or keep.sum() < 20:
+        return window
+    return replace(
+        window,
+        energy=window.energy[keep],
+        rate=window.rate[:, keep],
+        exposure=window.exposure[:, keep],
+        background=None if window.background is None else window.background[:, keep],
+    )
+
+
+def within_stated_background(window: Window) -> Window:
+    """The part of a window that the fit in the file covered.
+
+    Outside it exports repeat the data as background, and residuals of exactly zero are no noise.
+
+    Raises
+    ------
+    MeasurementError
+        When the file holds no background.
+    """
+    if window.background is None:
+        raise MeasurementError(
+            f"no background in {window.key}",
+            expected="an export that holds one",
+            where="options.xps_deconvolve.background: file",
+            hint="choose active_shirley",
+        )
+    differs = np.flatnonzero(np.any(np.abs(window.rate - window.background) > 1e-6 * np.abs(window.rate), axis=0))
+    if differs.size < 2:
+        return window
+    place = np.arange(window.energy.size)
+    return _cut(window, (place >= differs[0]) & (place <= differs[-1]))
+
+
+@dataclass
+class _Table:
+    """Shared parameters while they are collected."""
+
+    names: list[str]
+    mean: list[float]
+    std: list[float]
+    lower: list[float]
+    upper: list[float]
+
+    def index(self, name: str, mean: float, std: float, lower: float, upper: float) -> int:
+        """Number of a parameter by its name; made if it is new."""
+        if name in self.names:
+            return self.names.index(name)
+        for column, value in zip((self.mean, self.std, self.lower, self.upper), (mean, std, lower, upper), strict=True):
+            column.append(value)
+        self.names.append(name)
+        return len(self.names) - 1
+
+
+class _LineColumns:
+    """Lines of a block while they are collected."""
+
+    def __init__(self, table: _Table) -> None:
+        self.table = table
+        self.labels: list[str] = []
+        self.owners: list[int] = []
+        self.shapes: list[str] = []
+        self.rows: list[tuple[int, float, int, int, int, int]] = []
+
+    def add(self, region: Region, order: int, component: Component) -> None:
+        """Add a component's one or two lines."""
+        table = self.table
+        label = f"{region.name}/{component.name}"
+        number = len(self.labels)
+        self.labels.append(label)
+        self.owners.append(order)
+        reach = component.position_range
+        position = table.index(
+            f"{label} position",
+            component.position,
+            0.5 * reach,
+            component.position - reach,
+            component.position + reach,
+        )
+        spread = WIDTH_SHARE * (component.fwhm_max - component.fwhm_min)
+        family = width_owner(region, component)
+        width = table.index(f"{family} fwhm", component.fwhm, spread, component.fwhm_min, component.fwhm_max)
+        mixing = table.index(f"{region.name} lorentzian", component.lorentzian, MIXING_STD, 0.0, 1.0)
+        if component.splitting is None:
+            self.rows.append((number, 1.0, position, width, mixing, -1))
+            self.shapes.append(component.shape)
+            return
+        strong = 1.0 / (1.0 + component.area_ratio)
+        weak_width = width
+        if component.width_ratio_max > 1.0:
+            weak_width = table.index(
+                f"{family} fwhm weak",
+                component.fwhm * min(1.5, component.width_ratio_max),
+                1.5 * spread,
+                component.fwhm_min,
+                component.fwhm_max * component.width_ratio_max,
+            )
+        splitting = table.index(
+            f"{label} splitting",
+            component.splitting,
+            SPLITTING_STD_EV,
+            component.splitting - 4.0 * SPLITTING_STD_EV,
+            component.splitting + 4.0 * SPLITTING_STD_EV,
+        )
+        self.rows.append((number, strong, position, width, mixing, -1))
+        self.rows.append((number, 1.0 - strong, position, weak_width, mixing, splitting))
+        self.shapes += [component.shape, component.shape]
+
+    def lines(self) -> Lines:
+        """The lines as arrays."""
+        component, share, position, width, mixing, splitting = (
+            np.asarray(column) for column in zip(*self.rows, strict=True)
+        )
+        return Lines(component, share, position, width, mixing, splitting, tuple(self.shapes))
+
+
+def width_owner(region: Region, component: Component) -> str:
+    """Name under which a component's width stands: its family's, or its own."""
+    return f"{region.name}/{component.family or component.name}"
+
+
+def build_blocks(assignments: Sequence[Assignment], background: str) -> tuple[list[Block], Shared]:
+    """The numerical blocks of a group and its shared parameters.
+
+    Parameters
+    ----------
+    assignments : sequence of Assignment
+    background : str
+        `active_shirley`, `static_shirley`, `linear`, `constant` or `file`.
+
+    Returns
+    -------
+    list of Block, Shared
+        Priors are the library's: half the position range, a quarter of the width range, 0.2 in the mixing.
+    """
+    table = _Table([], [], [], [], [])
+    blocks: list[Block] = []
+    for assignment in assignments:
+        windows = [crop(window, assignment.regions) for window in assignment.windows]
+        if background == "file":
+            windows = [within_stated_background(window) for window in windows]
+        rate = np.concatenate([window.rate for window in windows], axis=1)
+        columns = _LineColumns(table)
+        for order, region in enumerate(assignment.regions):
+            for component in region.components:
+                columns.add(region, order, component)
+        fixed = np.zeros_like(rate)
+        if background == "static_shirley":
+            fixed = np.concatenate([static_shirley(window.energy, window.rate) for window in windows], axis=1)
+        elif background == "file":
+            fixed = np.concatenate([w.background for w in windows if w.background is not None], axis=1)
+        blocks.append(
+            Block(
+                key="+".join(window.key for window in windows),
+                energy=np.concatenate([window.energy for window in windows]),
+                segment=np.repeat(np.arange(len(windows)), [window.energy.size for window in windows]),
+                rate=rate,
+                exposure=np.concatenate([window.exposure for window in windows], axis=1),
+                measured=windows[0].measured,
+                labels=tuple(columns.labels),
+                region=np.asarray(columns.owners, dtype=np.intp),
+                lines=columns.lines(),
+                fixed=fixed,
+                step=background == "active_shirley",
+                slope=background in ("active_shirley", "linear"),
+                offset=background not in ("static_shirley", "file"),
+            )
+        )
+    levels = blocks[0].rate.shape[0]
+    shared = Shared(
+        tuple(table.names),
+        np.asarray(table.mean),
+        np.asarray(table.std),
+        np.asarray(table.lower),
+        np.asarray(table.upper),
+        np.zeros(len(table.names), dtype=bool),
+        np.zeros(levels),
+        np.full(levels, SHIFT_STD_EV),
+    )
+    return blocks, shared

@@ -1,0 +1,193 @@
+"""The stage `xps_deconvolve`: spectra of one sample to components, states and atomic percent per etch level."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from depthlock.model.errors import MeasurementError
+from depthlock.model.options import DeconvolveOptions
+from depthlock.xps.assign import Assignment, assign_regions
+from depthlock.xps.build import build_blocks
+from depthlock.xps.diagnostics import differential_shift
+from depthlock.xps.fit import GroupFit, fit_group
+from depthlock.xps.reference import EnergyFrame, choose_frame, hold_absent, in_frame, significance
+from depthlock.xps.result import assemble, group_result
+from depthlock.xps.shapes import FloatArray
+from depthlock.xps.windows import (
+    SURVEY_WIDTH_EV,
+    Window,
+    clean_window,
+    level_numbers,
+    series_times,
+)
+
+DIFFERENTIAL_EV = 0.08
+"""Charge shift of one region against the others that is given its own shifts."""
+
+
+APART_EV = 0.15
+"""How far, usually, a region charges apart from the others."""
+
+
+@dataclass(frozen=True)
+class _Series:
+    """The windows of a sample and what was left out."""
+
+    times: FloatArray
+    windows: list[Window]
+    surveys: list[str]
+
+
+def _series(spectra: Mapping[str, xr.Dataset]) -> _Series:
+    """Clean windows on the sample's levels."""
+    if not spectra:
+        raise MeasurementError(
+            "no spectra", expected="at least one region", where="xps_deconvolve", hint="name XPS files in the session"
+        )
+    narrow: dict[str, xr.Dataset] = {}
+    surveys: list[str] = []
+    for key, block in spectra.items():
+        if float(np.ptp(block["binding_energy"].values)) > SURVEY_WIDTH_EV:
+            surveys.append(key)
+        else:
+            narrow[key] = block
+    if not narrow:
+        raise MeasurementError(
+            f"only survey spectra ({', '.join(surveys)})",
+            expected=f"a core level in a window narrower than {SURVEY_WIDTH_EV:g} eV",
+            where="xps_deconvolve",
+        )
+    own = [np.asarray(block["etch_time"].values, dtype=float) for block in narrow.values()]
+    if all(times.shape == own[0].shape and np.allclose(times, own[0], rtol=1e-6, equal_nan=True) for times in own):
+        # One series for all: levels of equal etch time (repeats, angles) stay apart.
+        times = own[0]
+        numbers: list[NDArray[np.intp]] = [np.arange(times.size) for _ in own]
+    else:
+        times = series_times(narrow)
+        numbers = [level_numbers(block, times) for block in narrow.values()]
+    windows = [
+        clean_window(key, block, number, times.size)
+        for (key, block), number in zip(narrow.items(), numbers, strict=True)
+    ]
+    return _Series(times, windows, surveys)
+
+
+def _fit(
+    assignments: list[Assignment],
+    options: DeconvolveOptions,
+    *,
+    near: FloatArray | None = None,
+    held: FloatArray | None = None,
+) -> GroupFit:
+    """Fit some windows with one charge shift a level: free, near given ones, or held at given ones."""
+    blocks, shared = build_blocks(assignments, options.background)
+    if held is not None:
+        shared = replace(shared, shift_mean=held, shift_std=np.zeros_like(held))
+        return fit_group(blocks, shared, shift=held)
+    if near is not None:
+        shared = replace(shared, shift_mean=near, shift_std=np.full_like(near, APART_EV))
+        return fit_group(blocks, shared, shift=near)
+    return fit_group(blocks, shared)
+
+
+def deconvolve(spectra: Mapping[str, xr.Dataset], options: DeconvolveOptions) -> xr.Dataset:
+    """Fit all levels and regions of a sample at once.
+
+    Parameters
+    ----------
+    spectra : mapping of str to xr.Dataset
+        `xps_spectra` of one sample by region: counts (level, energy), binding_energy, etch_time, dwell_time, scans.
+    options : DeconvolveOptions
+        Regions, charge references and sensitivity factors come from the chemistry library.
+
+    Returns
+    -------
+    xr.Dataset
+        `xps_fit`: areas (counts/s eV), positions, widths (eV), fractions (1), atomic percent and charge shifts (eV)
+        with errors, 95 % intervals and flags; curves and residuals on `point`.
+
+    Raises
+    ------
+    MeasurementError
+        When there is nothing to fit, or the charge reference asked for is not there.
+    """
+    series = _series(spectra)
+    sample = str(next(iter(spectra.values())).attrs.get("sample", ""))
+    assignments = assign_regions(series.windows, options.regions)
+    held = _given_shift(options, series.times.size, sample)
+    fits, assignments, differential = _fit_all(assignments, options, held)
+    strength: dict[str, float] = {}
+    for fit in fits:
+        strength.update(significance(fit))
+    frame = choose_frame(options.charge_reference, options.charge_references, strength, sample)
+    groups = []
+    for fit in fits:
+        framed, absent = hold_absent(in_frame(fit, frame.reference))
+        groups.append(group_result(framed, absent))
+    result = assemble(groups, assignments, series.times, frame, options, differential=differential)
+    return result.assign_attrs(
+        sample=sample,
+        surveys_left_out=json.dumps(series.surveys),
+        charge_reference=_describe(frame, options),
+        background=options.background,
+    )
+
+
+def _fit_all(
+    assignments: list[Assignment], options: DeconvolveOptions, held: FloatArray | None
+) -> tuple[list[GroupFit], list[Assignment], float]:
+    """Fit all windows together where they charge alike.
+
+    Returns
+    -------
+    list of GroupFit, list of Assignment, float
+        Fits, the windows in their order, and the largest shift of one window against the others (eV; 0 when alike).
+    """
+    # Windows of unknown chemistry never decide the common charge shift: each has its own.
+    known = [assignment for assignment in assignments if assignment.from_library]
+    unknown = [assignment for assignment in assignments if not assignment.from_library]
+    differential = 0.0
+    if not known:
+        fits = []
+    elif options.charge_scope == "region":
+        fits = [_fit([assignment], options, held=held) for assignment in known]
+    else:
+        fits = [_fit(known, options, held=held)]
+        if held is None and options.charge_scope == "auto" and len(known) > 1 and fits[0].state.shift.size > 1:
+            largest = differential_shift(fits[0])
+            if largest > DIFFERENTIAL_EV:
+                differential = largest
+                fits = [_fit([assignment], options, near=fits[0].state.shift) for assignment in known]
+    fits += [_fit([assignment], options, held=held) for assignment in unknown]
+    return fits, known + unknown, differential
+
+
+def _given_shift(options: DeconvolveOptions, levels: int, sample: str) -> FloatArray | None:
+    """Charge shifts that the user gives: zero for `none`, the session's for `manual`."""
+    if options.charge_reference == "none":
+        return np.zeros(levels)
+    if options.charge_reference != "manual":
+        return None
+    given = np.asarray(options.manual_shift, dtype=float)
+    if given.size not in (1, levels):
+        raise MeasurementError(
+            f"{given.size} manual shifts for {levels} levels",
+            expected=f"1 or {levels} values in eV",
+            where=f"{sample}: options.xps_deconvolve.manual_shift",
+        )
+    return np.broadcast_to(given, (levels,)).copy()
+
+
+def _describe(frame: EnergyFrame, options: DeconvolveOptions) -> str:
+    if frame.reference is not None:
+        line = frame.reference
+        return f"{line.component} = {line.position:g} +- {line.std:g} eV ({line.source})"
+    if frame.kind == "raw":
+        return options.charge_reference or "none"
+    return "library positions of all components together"

@@ -1,0 +1,280 @@
+"""The numerical model of an etch series: lines, background and charge shift, with its Jacobian.
+
+A *block* is one measured energy window over all levels, or several overlapping ones (its *segments*, with their own
+straight backgrounds but common components); it may hold several core levels. A *group* is a set of blocks that share
+one rigid charge shift a level. For level l and energy E, with d the level's shift::
+
+    m(E) = sum_k A_lk sum_j q_j [ S_j(E - d_l - p_j) + h_lr C_j(E - d_l - p_j) ] + fixed(E) + b0_ls + b1_ls x_s(E)
+
+S is the unit line, C its cumulative (the active Shirley step of height h per area, one a core level r: electrons of
+V 2p and O 1s do not lose energy alike), q the share of the component's area in line j (1 for singlets, 1/(1+r) and
+r/(1+r) for doublets). Positions, splittings, widths and mixing are *shared* by all levels; A, b0, b1, h and d are the
+level's own. All derivatives are analytic.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from depthlock.xps.shapes import FloatArray, LineShape, pseudo_voigt
+from depthlock.xps.tabulated import tabulated_line
+
+IntArray = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Lines:
+    """The lines of a block, one entry a line; indices of shared parameters are into the group's vector.
+
+    Attributes
+    ----------
+    component : ndarray of int
+        Component (in the block) that owns the line.
+    share : ndarray
+        Part of the component's area in this line, 1.
+    position, width, mixing : ndarray of int
+        Shared parameters.
+    splitting : ndarray of int
+        Shared parameter that is added to the position; -1 for none.
+    shape : tuple of str
+        `pseudo_voigt`, or the name of a tabulated line (whose mixing has no effect).
+    """
+
+    component: IntArray
+    share: FloatArray
+    position: IntArray
+    width: IntArray
+    mixing: IntArray
+    splitting: IntArray
+    shape: tuple[str, ...]
+
+    def energies(self, shared: FloatArray) -> FloatArray:
+        """Position of every line, eV."""
+        return np.asarray(shared[self.position] + np.where(self.splitting >= 0, shared[self.splitting], 0.0))
+
+
+@dataclass(frozen=True)
+class Block:
+    """One measured window.
+
+    Attributes
+    ----------
+    key : str
+        Name of the spectra it comes from.
+    energy : ndarray (points,)
+        Binding energy as measured, ascending in each segment, eV.
+    segment : ndarray (points,) of int
+        Window that a point belongs to, ascending from 0.
+    rate : ndarray (levels, points)
+        Intensity, counts/s.
+    exposure : ndarray (levels, points)
+        Variance of the rate is rate/exposure times the noise scale, s.
+    labels : tuple of str
+        Component labels `region/component`.
+    region : ndarray of int
+        Core level of every component, numbered in the block.
+    lines : Lines
+    fixed : ndarray (levels, points)
+        Background that is not fitted (static Shirley), counts/s; zeros otherwise.
+    step, slope, offset : bool
+        Whether the active Shirley step, the linear slope and the constant are fitted.
+    measured : ndarray (levels,) of bool
+        Levels that were measured; the others have no weight.
+    """
+
+    key: str
+    energy: FloatArray
+    segment: IntArray
+    rate: FloatArray
+    exposure: FloatArray
+    labels: tuple[str, ...]
+    region: IntArray
+    lines: Lines
+    fixed: FloatArray
+    step: bool
+    slope: bool
+    offset: bool
+    measured: NDArray[np.bool_]
+
+    @property
+    def components(self) -> int:
+        """Number of components."""
+        return len(self.labels)
+
+    @property
+    def level_parameters(self) -> int:
+        """Areas, offsets, slopes, steps: always in this order, whether or not slopes and steps are fitted."""
+        return self.components + 2 * self.segments + self.regions
+
+    @property
+    def segments(self) -> int:
+        """Number of windows."""
+        return int(self.segment[-1]) + 1
+
+    @property
+    def regions(self) -> int:
+        """Number of core levels."""
+        return int(self.region.max()) + 1
+
+    @property
+    def straight(self) -> FloatArray:
+        """Columns of the straight backgrounds, (points, 2 x segments): offsets, then slopes from -1 to 1."""
+        columns = np.zeros((self.energy.size, 2 * self.segments))
+        for number in range(self.segments):
+            own = self.segment == number
+            energy = self.energy[own]
+            if self.offset:
+                columns[own, number] = 1.0
+            if self.slope:
+                columns[own, self.segments + number] = (2.0 * energy - energy[0] - energy[-1]) / np.ptp(energy)
+        return columns
+
+    @property
+    def shared(self) -> IntArray:
+        """Shared parameters that the block depends on, sorted."""
+        lines = self.lines
+        return np.unique(
+            np.concatenate([lines.position, lines.width, lines.mixing, lines.splitting[lines.splitting >= 0]])
+        )
+
+
+@dataclass(frozen=True)
+class Shared:
+    """The shared parameters of a group: names, weak priors from the library, and bounds; all (n,).
+
+    `fixed` ones are held (the gauge of the energy axis). `shift_mean` and `shift_std` (levels,) are the prior of the
+    charge shifts, eV; a standard deviation of zero holds a shift.
+    """
+
+    names: tuple[str, ...]
+    mean: FloatArray
+    std: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+    fixed: NDArray[np.bool_]
+    shift_mean: FloatArray
+    shift_std: FloatArray
+
+
+@dataclass
+class State:
+    """Parameter values of a group.
+
+    Attributes
+    ----------
+    shared : ndarray (n_shared,)
+    shift : ndarray (levels,)
+        Charge shift, eV.
+    level : list of ndarray (levels, K + 2 S + R)
+        Per block: areas (counts/s eV), offsets and slopes (counts/s) of S segments, steps (1/eV) of R core levels.
+    """
+
+    shared: FloatArray
+    shift: FloatArray
+    level: list[FloatArray]
+
+    def copy(self) -> State:
+        """A deep copy."""
+        return State(self.shared.copy(), self.shift.copy(), [values.copy() for values in self.level])
+
+
+@dataclass(frozen=True)
+class Curves:
+    """What a block's model consists of, and optionally its Jacobian.
+
+    Attributes
+    ----------
+    lines, steps : ndarray (levels, components, points)
+        Per unit area: line (1/eV) and cumulative (1).
+    model, background : ndarray (levels, points)
+        counts/s.
+    jacobian : ndarray (levels, points, K + 2 S + R + 1 + n_block_shared), or no columns when not asked for
+        Columns: areas, offsets, slopes, steps, shift, then the block's shared parameters.
+    """
+
+    lines: FloatArray
+    steps: FloatArray
+    model: FloatArray
+    background: FloatArray
+    jacobian: FloatArray
+
+
+def _line_shapes(lines: Lines, distance: FloatArray, width: FloatArray, mixing: FloatArray) -> LineShape:
+    """All lines of a block, (levels, lines, points)."""
+    if all(name == "pseudo_voigt" for name in lines.shape):
+        return pseudo_voigt(distance, width, mixing)
+    parts = [
+        pseudo_voigt(distance[:, k], width[:, k], mixing[:, k])
+        if name == "pseudo_voigt"
+        else tabulated_line(name).evaluate(distance[:, k], width[:, k])
+        for k, name in enumerate(lines.shape)
+    ]
+    names = ("density", "cumulative", "slope", "mixing_density", "mixing_cumulative")
+    return LineShape(*(np.stack([getattr(part, name) for part in parts], axis=1) for name in names))
+
+
+def evaluate(
+    block: Block, shared: FloatArray, shift: FloatArray, level: FloatArray, *, jacobian: bool = False
+) -> Curves:
+    """Evaluate a block.
+
+    Parameters
+    ----------
+    block : Block
+    shared : ndarray (n_shared,)
+    shift : ndarray (levels,)
+    level : ndarray (levels, K + 2 S + R)
+    jacobian : bool
+        Also build the Jacobian.
+
+    Returns
+    -------
+    Curves
+    """
+    lines = block.lines
+    count = block.components
+    own = block.level_parameters
+    first_step = own - block.regions
+    areas, straight, steps = level[:, :count], level[:, count:first_step], level[:, first_step:]
+    columns_straight = block.straight
+    step = steps[:, block.region]
+    position = lines.energies(shared)
+    distance = block.energy[None, None, :] - shift[:, None, None] - position[None, :, None]
+    width = shared[lines.width][None, :, None]
+    shape = _line_shapes(lines, distance, width, shared[lines.mixing][None, :, None])
+    membership = np.zeros((count, lines.component.size))
+    membership[lines.component, np.arange(lines.component.size)] = lines.share
+    density = np.matmul(membership, shape.density)
+    cumulative = np.matmul(membership, shape.cumulative)
+    raised = areas[:, :, None] * cumulative
+    background = block.fixed + straight @ columns_straight.T + np.einsum("lk,lkp->lp", step, raised)
+    model = background + np.einsum("lk,lkp->lp", areas, density)
+    if not jacobian:
+        return Curves(density, cumulative, model, background, np.zeros((*model.shape, 0)))
+
+    used = block.shared
+    columns = np.zeros((*model.shape, own + 1 + used.size))
+    columns[:, :, :count] = np.moveaxis(density + step[:, :, None] * cumulative, 1, 2)
+    columns[:, :, count:first_step] = columns_straight
+    if block.step:
+        for region in range(block.regions):
+            columns[:, :, first_step + region] = raised[:, block.region == region].sum(axis=1)
+    height = (areas[:, lines.component] * lines.share)[:, :, None]
+    rise = step[:, lines.component][:, :, None]
+    by_energy = height * (shape.slope + rise * shape.density)
+    by_width = -height * (shape.density + distance * (shape.slope + rise * shape.density)) / width
+    by_mixing = height * (shape.mixing_density + rise * shape.mixing_cumulative)
+    columns[:, :, own] = -by_energy.sum(axis=1)
+    sources = (
+        (lines.position, -by_energy),
+        (lines.splitting, -by_energy),
+        (lines.width, by_width),
+        (lines.mixing, by_mixing),
+    )
+    for indices, derivative in sources:
+        for line in np.flatnonzero(indices >= 0):
+            columns[:, :, own + 1 + int(np.searchsorted(used, indices[line]))] += derivative[:, line, :]
+    return Curves(density, cumulative, model, background, columns)

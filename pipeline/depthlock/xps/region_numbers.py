@@ -1,0 +1,293 @@
+"""The numbers of one core level over the levels: areas, fractions, positions and widths with errors and flags."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from depthlock.model.chemistry import Component, Region
+from depthlock.model.quantity import NORMAL_95, join_flags
+from depthlock.xps import diagnostics
+from depthlock.xps.assign import Assignment
+from depthlock.xps.build import WIDTH_SHARE, width_owner
+from depthlock.xps.errors import AreaInterval, Covariance, area_intervals
+from depthlock.xps.fit import GroupFit
+from depthlock.xps.shapes import FloatArray
+from depthlock.xps.solver import Normal, block_slices
+
+Flags = NDArray[np.object_]
+
+HELD_SHARE = 0.7
+"""A position or width whose error exceeds this share of the library's own is the library's, not the data's."""
+
+
+@dataclass(frozen=True)
+class GroupResult:
+    """A fitted group, the components held near the library's shape, and errors (with areas at zero free, and held)."""
+
+    fit: GroupFit
+    absent: frozenset[str]
+    normal: Normal
+    errors: Covariance
+    bounded_errors: Covariance
+
+
+@dataclass(frozen=True)
+class ShiftNumbers:
+    """Charge shift of every level with its error (eV), the frame's own error, and flag; `tied` groups carry it."""
+
+    value: FloatArray
+    std: FloatArray
+    flag: str
+    frame_std: float
+    reference: str
+
+
+@dataclass
+class Columns:
+    """Columns of the components reported, each (levels,), while they are collected."""
+
+    labels: list[str] = field(default_factory=list)
+    regions: list[str] = field(default_factory=list)
+    values: dict[str, list[FloatArray]] = field(default_factory=dict)
+    flags: dict[str, list[Flags]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class BlockNumbers:
+    """What all core levels of a block have in common."""
+
+    group: GroupResult
+    number: int
+    assignment: Assignment
+    grade: diagnostics.Quality
+    areas: AreaInterval
+    common: Flags
+    area_flags: list[Flags]
+
+    @property
+    def measured(self) -> NDArray[np.bool_]:
+        """Levels measured."""
+        return self.group.fit.blocks[self.number].measured
+
+    def inside(self, place: int) -> NDArray[np.intp]:
+        """Components of a core level."""
+        return np.flatnonzero(self.group.fit.blocks[self.number].region == place).astype(np.intp)
+
+    def area_covariance(self, place: int, errors: Covariance | None = None) -> FloatArray:
+        """Covariance of a core level's areas, (levels, components, components)."""
+        start = block_slices(self.group.fit.blocks)[self.number].start
+        index = start + self.inside(place)
+        matrix = (errors or self.group.errors).level[:, index[:, None], index[None, :]]
+        return np.asarray(matrix * self.grade.inflation[:, None, None] ** 2)
+
+    def step(self, place: int) -> FloatArray:
+        """Shirley step of a core level, 1/eV."""
+        block = self.group.fit.blocks[self.number]
+        return np.asarray(self.group.fit.state.level[self.number][:, place - block.regions])
+
+    def total(self, place: int) -> tuple[FloatArray, FloatArray]:
+        """Whole area of a core level and its error; NaN in levels not measured."""
+        whole = self.areas.value[:, self.inside(place)].sum(axis=1)
+        matrix = self.area_covariance(place, self.group.bounded_errors)
+        std = np.sqrt(np.maximum(matrix.sum(axis=(1, 2)), 0.0))
+        return np.where(self.measured, whole, np.nan), np.where(self.measured, std, np.nan)
+
+
+def where(condition: NDArray[np.bool_], reason: str) -> Flags:
+    """The reason where the condition holds."""
+    return np.where(condition, reason, "").astype(object)
+
+
+def joined(*columns: Flags) -> Flags:
+    """Flags joined element by element."""
+    return np.array([join_flags(*map(str, reasons)) for reasons in zip(*columns, strict=True)], dtype=object)
+
+
+def block_numbers(group: GroupResult, number: int, assignment: Assignment) -> BlockNumbers:
+    """Areas, quality and flags of a block.
+
+    Parameters
+    ----------
+    group : GroupResult
+    number : int
+        Block in the group.
+    assignment : Assignment
+
+    Returns
+    -------
+    BlockNumbers
+    """
+    fit = group.fit
+    block, part = fit.blocks[number], block_slices(fit.blocks)[number]
+    grade = diagnostics.quality(fit, number)
+    areas = area_intervals(fit, number, group.normal, group.errors, grade.inflation)
+    levels = np.ones(block.rate.shape[0], dtype=bool)
+    common = joined(
+        where(levels & (not assignment.from_library), "no_chemistry"),
+        where(diagnostics.outlier_levels(block), "outlier_level"),
+        where(grade.poor, "poor_fit"),
+        where(diagnostics.background_above_data(fit, number), "background_above_data"),
+    )
+    matched = diagnostics.correlated(group.errors, block, part)
+    rival = diagnostics.rival_components(fit, number, areas.std)
+    needless = diagnostics.needless(areas.value, areas.std, block.rate.size)
+    detected = areas.value >= diagnostics.DETECTION_SIGMA * areas.std
+    area_flags = [
+        joined(
+            common,
+            where(~detected[:, k], "not_detected"),
+            where(matched[:, k], "correlated"),
+            where(rival[:, k], "not_identifiable"),
+            where(levels & bool(needless[k]), "over_fitted"),
+        )
+        for k in range(block.components)
+    ]
+    return BlockNumbers(group, number, assignment, grade, areas, common, area_flags)
+
+
+def _fraction(area: FloatArray, matrix: FloatArray, place: int) -> tuple[FloatArray, FloatArray]:
+    """Share of one state among its region's, with its error by linear propagation, (levels,)."""
+    whole = area.sum(axis=1)
+    safe = np.where(whole > 0, whole, np.nan)
+    share = area[:, place] / safe
+    gradient = -np.repeat(share[:, None], area.shape[1], axis=1)
+    gradient[:, place] += 1.0
+    gradient /= safe[:, None]
+    variance = np.einsum("lk,lkm,lm->l", gradient, matrix, gradient)
+    return share, np.sqrt(np.maximum(variance, 0.0))
+
+
+def _symmetric(name: str, value: FloatArray, std: FloatArray) -> dict[str, FloatArray]:
+    return {
+        name: value,
+        f"{name}_std": std,
+        f"{name}_lower": value - NORMAL_95 * std,
+        f"{name}_upper": value + NORMAL_95 * std,
+    }
+
+
+def _area_columns(numbers: BlockNumbers, place: int, component: int) -> dict[str, FloatArray]:
+    """Area and fraction of one component (number in the block) of a core level."""
+    areas, inside = numbers.areas, numbers.inside(place)
+    own = int(component - inside[0])
+    share, std = _fraction(areas.value[:, inside], numbers.area_covariance(place), own)
+    upper_area = areas.upper[:, component]
+    whole = areas.value[:, inside].sum(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        at_most = upper_area / (whole + upper_area)
+    upper = np.where(areas.bounded[:, component], at_most, share + NORMAL_95 * std)
+    others = np.delete(areas.value[:, inside], own, axis=1)
+    other_std = np.delete(areas.std[:, inside], own, axis=1)
+    # Areas that cannot be negative add up to a false share: with no other state seen, all is possible.
+    alone = np.all(others < diagnostics.DETECTION_SIGMA * other_std, axis=1)
+    return {
+        "area": areas.value[:, component],
+        "area_std": areas.std[:, component],
+        "area_lower": areas.lower[:, component],
+        "area_upper": upper_area,
+        "fraction": share,
+        "fraction_std": std,
+        # A core level that shows nothing leaves any share possible.
+        "fraction_lower": np.nan_to_num(np.clip(share - NORMAL_95 * std, 0.0, 1.0)),
+        "fraction_upper": np.nan_to_num(np.clip(np.where(alone, 1.0, upper), 0.0, 1.0), nan=1.0),
+    }
+
+
+def _position(numbers: BlockNumbers, index: int, shift: ShiftNumbers, *, tied: bool) -> tuple[FloatArray, FloatArray]:
+    """Position of a component at every level and its standard error, eV.
+
+    In a group that carries the frame the position is the shared parameter itself; elsewhere it is that plus the
+    group's own shift minus the frame's.
+    """
+    state, errors = numbers.group.fit.state, numbers.group.errors
+    variance = np.full(state.shift.size, errors.shared[index, index])
+    if tied:
+        std = np.sqrt(np.maximum(variance, 0.0) + shift.frame_std**2)
+        return np.full(state.shift.size, state.shared[index]), std
+    variance = variance + errors.level[:, -1, -1] + 2.0 * errors.cross[:, -1, index] + shift.std**2
+    return state.shared[index] + state.shift - shift.value, np.sqrt(np.maximum(variance, 0.0))
+
+
+def _shape_reasons(numbers: BlockNumbers, label: str, index: int, std: float) -> str:
+    """Why a position or width should not be trusted."""
+    shared, value = numbers.group.fit.shared, numbers.group.fit.state.shared[index]
+    if shared.fixed[index]:
+        return "charge_reference"
+    return join_flags(
+        "not_detected" if label in numbers.group.absent else "",
+        "library_value" if std > HELD_SHARE * shared.std[index] else "",
+        "at_bound" if min(value - shared.lower[index], shared.upper[index] - value) < 1e-6 else "",
+    )
+
+
+def _shape_columns(
+    numbers: BlockNumbers, region: Region, state: Component, shift: ShiftNumbers, *, tied: bool
+) -> tuple[dict[str, FloatArray], dict[str, str]]:
+    """Position and width of a component, and the reasons against them."""
+    fit, errors = numbers.group.fit, numbers.group.errors
+    label = f"{region.name}/{state.name}"
+    index = fit.shared.names.index(f"{label} position")
+    width = fit.shared.names.index(f"{width_owner(region, state)} fwhm")
+    position, position_std = _position(numbers, index, shift, tied=tied)
+    width_std = float(np.sqrt(max(errors.shared[width, width], 0.0)))
+    if label in numbers.group.absent and not fit.shared.fixed[index]:
+        # Held near the library's shape for the sake of the area; the shape itself stays unknown.
+        position_std = np.maximum(position_std, 0.5 * state.position_range)
+        width_std = max(width_std, WIDTH_SHARE * (state.fwhm_max - state.fwhm_min))
+    worst = float(np.sqrt(np.average(numbers.grade.inflation**2, weights=numbers.measured)))
+    levels = position.size
+    columns = _symmetric("position", position, position_std * worst)
+    columns |= _symmetric("fwhm", np.full(levels, fit.state.shared[width]), np.full(levels, width_std * worst))
+    columns["fwhm_lower"] = np.maximum(columns["fwhm_lower"], 0.0)
+    reasons = {
+        "position": join_flags(_shape_reasons(numbers, label, index, float(np.median(position_std))), shift.flag),
+        "fwhm": _shape_reasons(numbers, label, width, width_std),
+    }
+    return columns, reasons
+
+
+def add_region(columns: Columns, numbers: BlockNumbers, place: int, shift: ShiftNumbers, *, tied: bool) -> None:
+    """Add the components of a core level to the columns.
+
+    Parameters
+    ----------
+    columns : Columns
+        Grows.
+    numbers : BlockNumbers
+    place : int
+        Core level in the block.
+    shift : ShiftNumbers
+    tied : bool
+        Whether the block's group carries the energy frame.
+    """
+    region = numbers.assignment.regions[place]
+    levels = numbers.measured.size
+    every = np.ones(levels, dtype=bool)
+    for component, state in _states(numbers, place):
+        shapes, reasons = _shape_columns(numbers, region, state, shift, tied=tied)
+        values = _area_columns(numbers, place, component) | shapes
+        area_flag = numbers.area_flags[component]
+        single = where(every & (len(region.components) == 1), "single_state")
+        flags = {
+            "area": area_flag,
+            "fraction": joined(area_flag, single),
+            "position": joined(numbers.common, where(every, reasons["position"])),
+            "fwhm": joined(numbers.common, where(every, reasons["fwhm"])),
+        }
+        columns.labels.append(f"{region.name}/{state.name}")
+        columns.regions.append(region.name)
+        for key, column in values.items():
+            columns.values.setdefault(key, []).append(np.where(numbers.measured, column, np.nan))
+        for key, flag in flags.items():
+            stated = np.where(numbers.measured, flag, "not_measured").astype(object)
+            columns.flags.setdefault(key, []).append(stated)
+
+
+def _states(numbers: BlockNumbers, place: int) -> Iterator[tuple[int, Component]]:
+    inside = numbers.inside(place)
+    for component, state in zip(inside, numbers.assignment.regions[place].components, strict=True):
+        yield int(component), state

@@ -1,0 +1,176 @@
+"""From fitted groups to the `xps_fit` dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import xarray as xr
+
+from depthlock.model.options import DeconvolveOptions
+from depthlock.model.quantity import Quantity, assign, join_flags
+from depthlock.xps.assign import Assignment
+from depthlock.xps.curves import curve_variables
+from depthlock.xps.errors import covariance, normal_at
+from depthlock.xps.fit import GroupFit
+from depthlock.xps.hazards import hazards
+from depthlock.xps.quantify import RegionTotal, atomic_percent, choose_regions
+from depthlock.xps.reference import EnergyFrame
+from depthlock.xps.region_numbers import (
+    BlockNumbers,
+    Columns,
+    GroupResult,
+    ShiftNumbers,
+    add_region,
+    block_numbers,
+    joined,
+    where,
+)
+from depthlock.xps.shapes import FloatArray
+
+COMPONENT_UNITS = {"area": "count * eV / s", "fraction": "1", "position": "eV", "fwhm": "eV"}
+
+
+def group_result(fit: GroupFit, absent: set[str]) -> GroupResult:
+    """A fitted group with its errors."""
+    normal = normal_at(fit)
+    bounded = covariance(fit, normal, hold_zero=True)
+    return GroupResult(fit, frozenset(absent), normal, covariance(fit, normal), bounded)
+
+
+def _shift(groups: Sequence[GroupResult], frame: EnergyFrame) -> ShiftNumbers:
+    """The charge shift: that of the group with the reference line, the user's, or the groups' mean."""
+    reference = "" if frame.reference is None else frame.reference.component
+    values = np.stack([group.fit.state.shift for group in groups])
+    variances = np.stack([np.maximum(group.errors.level[:, -1, -1], 1e-12) for group in groups])
+    for number, group in enumerate(groups):
+        if f"{reference} position" in group.fit.shared.names:
+            flag = "secondary_reference" if frame.secondary else ""
+            std = np.sqrt(variances[number] + frame.std**2)
+            return ShiftNumbers(values[number], std, flag, frame.std, reference)
+    if frame.kind == "raw":
+        return ShiftNumbers(values[0], np.zeros(values.shape[1]), "", 0.0, reference)
+    weights = 1.0 / variances
+    mean = (weights * values).sum(axis=0) / weights.sum(axis=0)
+    return ShiftNumbers(mean, np.sqrt(1.0 / weights.sum(axis=0)), "no_charge_reference", 0.0, reference)
+
+
+def assemble(
+    groups: Sequence[GroupResult],
+    assignments: Sequence[Assignment],
+    times: FloatArray,
+    frame: EnergyFrame,
+    options: DeconvolveOptions,
+    *,
+    differential: float = 0.0,
+) -> xr.Dataset:
+    """Build `xps_fit`.
+
+    Parameters
+    ----------
+    groups : sequence of GroupResult
+        Their blocks are in the order of the assignments.
+    assignments : sequence of Assignment
+    times : ndarray (levels,)
+        Etch times, s.
+    frame : EnergyFrame
+    options : DeconvolveOptions
+    differential : float
+        Largest shift of one window against the others, eV; zero when they charge alike.
+
+    Returns
+    -------
+    xr.Dataset
+    """
+    shift = _shift(groups, frame)
+    if differential:
+        shift = replace(shift, flag=join_flags(shift.flag, "differential_charging"))
+    columns = Columns()
+    reported: list[tuple[BlockNumbers, int]] = []
+    order = iter(assignments)
+    for group in groups:
+        carries = f"{shift.reference} position" in group.fit.shared.names
+        tied = frame.kind == "raw" or carries or len(groups) == 1
+        for number in range(len(group.fit.blocks)):
+            numbers = block_numbers(group, number, next(order))
+            for place, wanted in enumerate(numbers.assignment.reported):
+                if wanted:
+                    add_region(columns, numbers, place, shift, tied=tied)
+                    reported.append((numbers, place))
+    names = [numbers.assignment.regions[place].name for numbers, place in reported]
+    result = xr.Dataset(
+        coords={
+            "etch_time": ("level", times, {"units": "s"}),
+            "component": ("component", columns.labels, {"units": "1"}),
+            "region": ("component", columns.regions, {"units": "1"}),
+            "core_level": ("core_level", names, {"units": "1"}),
+        }
+    )
+    for key, unit in COMPONENT_UNITS.items():
+        result = assign(result, key, ("level", "component"), _quantity(columns, key), unit)
+    charge = Quantity(shift.value, shift.std, flag=np.full(times.size, shift.flag))
+    result = assign(result, "charge_shift", ("level",), charge, "eV")
+    result = result.assign(_diagnostics(reported))
+    result, quantified = _with_atomic_percent(result, reported, options)
+    result = result.assign(curve_variables([group.fit for group in groups], assignments, columns.labels))
+    result = result.set_coords(["binding_energy", "region_of_point"])
+    sensitivity = options.sensitivity
+    return result.assign_attrs(
+        sensitivity_set="" if sensitivity is None else f"{sensitivity.name}: {sensitivity.source}",
+        quantified_regions=", ".join(quantified),
+        transmission_corrected=", ".join(w.name for a in assignments for w in a.windows if w.transmission),
+        attenuation_correction="none",
+        hazards=hazards(result),
+    )
+
+
+def _quantity(columns: Columns, key: str) -> Quantity:
+    value, std, lower, upper = (
+        np.stack(columns.values[name], axis=1) for name in (key, f"{key}_std", f"{key}_lower", f"{key}_upper")
+    )
+    return Quantity(value, std, lower, upper, np.stack(columns.flags[key], axis=1).astype(np.str_))
+
+
+def _diagnostics(reported: Sequence[tuple[BlockNumbers, int]]) -> dict[str, xr.Variable]:
+    """Quality of the fit by level and core level."""
+    dims = ("level", "core_level")
+    flags = np.stack([numbers.common for numbers, _ in reported], axis=1).astype(np.str_)
+    levels = flags.shape[0]
+    scale = [np.full(levels, numbers.group.fit.noise_scale[numbers.number]) for numbers, _ in reported]
+    reduced = [np.where(numbers.measured, numbers.grade.reduced, np.nan) for numbers, _ in reported]
+    steps = [numbers.step(place) for numbers, place in reported]
+    return {
+        "fit_flag": xr.Variable(dims, flags, {"units": "1"}),
+        "noise_scale": xr.Variable(dims, np.stack(scale, axis=1), {"units": "1"}),
+        "reduced_chi_square": xr.Variable(dims, np.stack(reduced, axis=1), {"units": "1"}),
+        "shirley_step": xr.Variable(dims, np.stack(steps, axis=1), {"units": "1/eV"}),
+    }
+
+
+def _with_atomic_percent(
+    result: xr.Dataset, reported: Sequence[tuple[BlockNumbers, int]], options: DeconvolveOptions
+) -> tuple[xr.Dataset, list[str]]:
+    """Add atomic percent, and name the core levels it rests on; without factors the dim `element` is empty."""
+    factors = options.sensitivity.factors if options.sensitivity is not None else {}
+    totals, flags = [], {}
+    for numbers, place in reported:
+        region = numbers.assignment.regions[place]
+        area, std = numbers.total(place)
+        totals.append(RegionTotal(region.name, region.element, area, std, factors.get(region.name)))
+        flags[region.name] = numbers.common
+    chosen = choose_regions(totals)
+    levels = result.sizes["level"]
+    if not chosen:
+        result = result.assign_coords(element=("element", np.array([], dtype=np.str_), {"units": "1"}))
+        nothing = np.zeros((levels, 0))
+        empty = Quantity(nothing, nothing, flag=np.zeros((levels, 0), dtype="<U1"))
+        return assign(result, "atomic_percent", ("level", "element"), empty, "percent"), []
+    elements, quantity = atomic_percent(chosen, options.sensitivity.relative_std if options.sensitivity else 0.0)
+    unlisted = {total.element for total in totals} - {total.element for total in chosen}
+    missing = where(np.full(levels, bool(unlisted)), "no_sensitivity_factor")
+    own = np.asarray(quantity.flag)
+    flag = np.stack([joined(own[:, k], flags[total.region], missing) for k, total in enumerate(chosen)], axis=1)
+    result = result.assign_coords(element=("element", elements, {"units": "1"}))
+    whole = Quantity(quantity.value, quantity.std, quantity.lower, quantity.upper, flag.astype(np.str_))
+    return assign(result, "atomic_percent", ("level", "element"), whole, "percent"), [t.region for t in chosen]

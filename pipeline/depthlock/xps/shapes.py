@@ -1,0 +1,123 @@
+"""Line shapes of unit area on the binding-energy axis, with their cumulative and their derivatives in closed form.
+
+The pseudo-Voigt sum of a Gaussian and a Lorentzian of equal full width (Wertheim et al., Rev. Sci. Instrum. 45,
+1974, 1369; CasaXPS "SGL" up to the meaning of the mixing) has an elementary cumulative, and the cumulative is the
+shape of that line's Shirley step. A model built from these needs no numerical integral and no finite difference.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr
+
+FloatArray = NDArray[np.float64]
+
+GAUSS_SIGMA_OF_FWHM = 1.0 / (2.0 * np.sqrt(2.0 * np.log(2.0)))
+"""Standard deviation of a Gaussian of unit full width at half maximum."""
+
+_GAUSS_PEAK = 1.0 / (GAUSS_SIGMA_OF_FWHM * np.sqrt(2.0 * np.pi))
+_GAUSS_RATE = 1.0 / GAUSS_SIGMA_OF_FWHM**2
+_LORENTZ_PEAK = 2.0 / np.pi
+
+
+@dataclass(frozen=True)
+class LineShape:
+    """A line, its cumulative, and what the fit needs of their derivatives; all arrays of one shape.
+
+    Attributes
+    ----------
+    density : ndarray
+        Unit-area line, 1/eV.
+    cumulative : ndarray
+        Integral of `density` from minus infinity, 1.
+    slope : ndarray
+        Derivative of `density` to the energy, 1/eV^2.
+    mixing_density, mixing_cumulative : ndarray
+        Derivatives to the Lorentzian share, 1/eV and 1.
+    """
+
+    density: FloatArray
+    cumulative: FloatArray
+    slope: FloatArray
+    mixing_density: FloatArray
+    mixing_cumulative: FloatArray
+
+
+def pseudo_voigt(distance: FloatArray, fwhm: FloatArray, mixing: FloatArray) -> LineShape:
+    """Area-normalised sum of a Gaussian and a Lorentzian of equal full width.
+
+    Parameters
+    ----------
+    distance : ndarray
+        Energy minus position, eV; broadcasts with the others.
+    fwhm : ndarray
+        Full width at half maximum of either part, eV, positive.
+    mixing : ndarray
+        Share of the area that is Lorentzian, 0 to 1.
+
+    Returns
+    -------
+    LineShape
+    """
+    scaled = distance / fwhm
+    gauss = _GAUSS_PEAK * np.exp(-0.5 * _GAUSS_RATE * scaled**2) / fwhm
+    lorentz_factor = 1.0 / (1.0 + 4.0 * scaled**2)
+    lorentz = _LORENTZ_PEAK * lorentz_factor / fwhm
+    gauss_cumulative = ndtr(scaled / GAUSS_SIGMA_OF_FWHM)
+    lorentz_cumulative = 0.5 + np.arctan(2.0 * scaled) / np.pi
+    gauss_slope = -_GAUSS_RATE * scaled * gauss / fwhm
+    lorentz_slope = -8.0 * scaled * lorentz_factor * lorentz / fwhm
+    return LineShape(
+        density=gauss + mixing * (lorentz - gauss),
+        cumulative=gauss_cumulative + mixing * (lorentz_cumulative - gauss_cumulative),
+        slope=gauss_slope + mixing * (lorentz_slope - gauss_slope),
+        mixing_density=lorentz - gauss,
+        mixing_cumulative=lorentz_cumulative - gauss_cumulative,
+    )
+
+
+def pseudo_voigt_density(energy: FloatArray, area: float, position: float, fwhm: float, mixing: float) -> FloatArray:
+    """The line alone, of the given area: the plain form for figures and for lmfit.
+
+    Parameters
+    ----------
+    energy : ndarray
+        eV.
+    area : float
+        Area, any unit times eV.
+    position, fwhm : float
+        eV.
+    mixing : float
+        Lorentzian share of the area.
+
+    Returns
+    -------
+    ndarray
+    """
+    shape = pseudo_voigt(energy - position, np.asarray(fwhm, dtype=float), np.asarray(mixing, dtype=float))
+    return np.asarray(area * shape.density)
+
+
+def shirley_step(
+    energy: FloatArray, area: float, position: float, fwhm: float, mixing: float, step: float
+) -> FloatArray:
+    """The active Shirley step that a line raises on its high-binding-energy side.
+
+    Parameters
+    ----------
+    energy : ndarray
+        eV.
+    area, position, fwhm, mixing : float
+        As in `pseudo_voigt_density`.
+    step : float
+        Height of the step per area, 1/eV.
+
+    Returns
+    -------
+    ndarray
+    """
+    shape = pseudo_voigt(energy - position, np.asarray(fwhm, dtype=float), np.asarray(mixing, dtype=float))
+    return np.asarray(step * area * shape.cumulative)

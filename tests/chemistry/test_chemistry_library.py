@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from depthlock.chemistry.library import load, names
+from depthlock.model.chemistry import Chemistry
+from depthlock.model.errors import SessionError
+
+
+@pytest.mark.parametrize("name", ["mg-tfsi-v2o5", "li-pf6-oxide", "na-tfsi"])
+def test_shipped_libraries_state_their_sources(name: str) -> None:
+    chemistry = load(name)
+    assert chemistry.name == name
+    assert name in names()
+    for region in chemistry.regions:
+        assert region.source
+        assert region.name in chemistry.sensitivity.factors
+        for component in region.components:
+            assert component.source, f"{region.name}/{component.name}"
+            assert region.window[0] < component.position < region.window[1]
+    assert all(ion.source for ion in chemistry.ions)
+    assert chemistry.charge_references[0].component == "C 1s/C-C"
+
+
+def region_of(chemistry: Chemistry, name: str):
+    return next(region for region in chemistry.regions if region.name == name)
+
+
+def test_reference_problem() -> None:
+    chemistry = load("mg-tfsi-v2o5")
+    roles = {ion.ion: ion.role for ion in chemistry.ions if ion.role != "other"}
+    assert roles == {"SO2CF3-": "organic", "MgF2-": "inorganic", "V-": "substrate"}
+    assert [c.name for c in region_of(chemistry, "F 1s").components] == ["MgF2", "CF3"]
+    vanadium = {c.name: c for c in region_of(chemistry, "V 2p").components}
+    assert {name: c.position for name, c in vanadium.items()} == {"V5+": 517.4, "V4+": 516.2, "V3+": 514.8}
+    assert all(
+        c.splitting == pytest.approx(7.4) and c.area_ratio == 0.5 and c.width_ratio_max > 1 for c in vanadium.values()
+    )
+    factors = chemistry.sensitivity.factors
+    assert (factors["F 1s"], factors["O 1s"], factors["V 2p"], factors["Mg 1s"]) == (4.43, 2.93, 9.66, 11.18)
+
+
+def test_unknown_name_tells_the_nearest() -> None:
+    with pytest.raises(SessionError, match="did you mean 'mg-tfsi-v2o5'"):
+        load("mg-tfsi-v205")
+
+
+def test_missing_file() -> None:
+    with pytest.raises(SessionError, match="no such file"):
+        load("somewhere/mine.yaml")
+
+
+def copy_of(tmp_path: Path, old: str, new: str) -> Path:
+    import depthlock.chemistry
+
+    text = (Path(depthlock.chemistry.__file__).parent / "na-tfsi.yaml").read_text(encoding="utf-8")
+    assert old in text
+    file = tmp_path / "mine.yaml"
+    file.write_text(text.replace(old, new), encoding="utf-8")
+    return file
+
+
+def test_own_library_by_path(tmp_path: Path) -> None:
+    chemistry = load(copy_of(tmp_path, "name: na-tfsi", "name: mine"))
+    assert chemistry.name == "mine"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("regions:", "region:", "did you mean 'regions'"),
+        ("position: 685.0,", "position: much,", r"regions\.0\.components\.0\.position"),
+        ("component: F 1s/CF3", "component: F 1s/CF4", "did you mean 'F 1s/CF3'"),
+        ("name: CF3, position: 688.7", "name: fluoride, position: 688.7", "stands twice"),
+        ("elements: [H,", "elements: ]H,", r"mine\.yaml:\d+: no valid YAML"),
+    ],
+)
+def test_mistakes_are_named(tmp_path: Path, old: str, new: str, message: str) -> None:
+    with pytest.raises(SessionError, match=message):
+        load(copy_of(tmp_path, old, new))
+
+
+def test_binary_file(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_bytes(b"\xff\xfe\x00\x01")
+    with pytest.raises(SessionError, match="not a text file"):
+        load(file)
