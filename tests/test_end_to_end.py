@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from depthlock.report.wording import FLAGS
 from depthlock.simulate.scoring import score
 from depthlock.workflow.results import SessionResults
 
@@ -105,3 +106,8 @@ def test_the_report_stands_alone(sample_results: SessionResults) -> None:
     assert page.count("data:image/png;base64,") >= 12
     for sample in sample_results.samples:
         assert sample in page
+
+
+def test_every_flag_has_a_meaning(rows: list[dict[str, str]]) -> None:
+    reasons = {reason.partition(":")[0] for row in rows for reason in row["flag"].split(";") if reason}
+    assert reasons <= {*FLAGS, "lookalike"}

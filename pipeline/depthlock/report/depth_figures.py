@@ -81,7 +81,7 @@ def _draw_species(
     axes: Axes, depth: np.ndarray, at: xr.Dataset, name: str, colour: str, levels: np.ndarray | None
 ) -> None:
     signal = at["signal"].values
-    top = float(np.nanmax(signal)) if np.isfinite(signal).any() else np.nan
+    top = _level(signal)
     label = pretty_ion(name) if "/" not in name else name
     axes.plot(depth, signal / top, color=colour, linewidth=0.9, label=label)
     if levels is not None:
@@ -95,6 +95,15 @@ def _draw_species(
         scale = max(top, scale) if np.isfinite(top) else scale
         axes.fill_between(depth, lower / scale, upper / scale, color=colour, alpha=0.2, linewidth=0)
         axes.plot(depth, layer / scale, color=colour, linewidth=0.8, linestyle=(0, (4, 2)))
+
+
+def _level(signal: np.ndarray) -> float:
+    """What a profile is divided by: its maximum without single points, as the first scans can be far above the rest."""
+    known = signal[np.isfinite(signal)]
+    if known.size < 20:
+        return float(known.max()) if known.size else np.nan
+    middle = np.median(np.lib.stride_tricks.sliding_window_view(known, 5), axis=1)
+    return float(middle.max()) or float(known.max())
 
 
 def _thickness(profile: xr.Dataset) -> float:
