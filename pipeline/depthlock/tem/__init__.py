@@ -1,0 +1,1 @@
+"""The amorphous layer in TEM images: lattice, crystal, boundaries, thickness."""

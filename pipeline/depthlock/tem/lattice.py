@@ -1,0 +1,244 @@
+"""Lattice reflections of an image: found without being told the spacing, demodulated, and fitted.
+
+Frequencies are in 1/nm, lengths in nm. An image is real, so +g and -g carry the same information: a reflection
+stands for both signs, and the one with k_x >= 0 is kept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft, ndimage
+
+WINDOW = 3.8
+"""Side in nm of the windows of the power spectra (SCIENCE 4: windows of about 3.8 nm)."""
+
+CONTROL_AZIMUTH = np.deg2rad(35.0)
+"""Azimuth between a reflection and its controls, which carry the amorphous power at the same |g|."""
+
+LONGEST_SPACING, SHORTEST_SPACING = 0.8, 0.13
+"""Range of lattice spacings in nm looked for without a hint; longer ones drown in the edges' own spectrum."""
+
+
+@dataclass(frozen=True)
+class Reflection:
+    """One lattice reflection.
+
+    Attributes
+    ----------
+    ky, kx : float
+        Frequency in 1/nm.
+    significance : float
+        Peak of the averaged azimuthal ratio, in standard deviations of the ratio elsewhere.
+    """
+
+    ky: float
+    kx: float
+    significance: float
+
+    @property
+    def spacing(self) -> float:
+        """Lattice spacing in nm."""
+        return float(1.0 / np.hypot(self.ky, self.kx))
+
+    @property
+    def angle(self) -> float:
+        """Azimuth of the frequency in degrees, from +x towards +y."""
+        return float(np.rad2deg(np.arctan2(self.ky, self.kx)))
+
+
+@dataclass(frozen=True)
+class Spectra:
+    """Power spectra of overlapping windows.
+
+    Attributes
+    ----------
+    power : ndarray, shape (n_windows_y, n_windows_x, n_ky, n_kx), float32
+        |FFT|^2 of the windowed, mean-free image over the window's energy; ky ascending, kx >= 0.
+    ky, kx : ndarray
+        Frequencies in 1/nm.
+    y, x : ndarray
+        Window centres in nm.
+    """
+
+    power: NDArray[np.float32]
+    ky: NDArray[np.float64]
+    kx: NDArray[np.float64]
+    y: NDArray[np.float64]
+    x: NDArray[np.float64]
+
+
+def windowed_spectra(
+    image: NDArray[np.float32], pixel: tuple[float, float], *, window: float = WINDOW, step: float | None = None
+) -> Spectra:
+    """Hann-windowed power spectra on a regular grid of windows.
+
+    Parameters
+    ----------
+    image : ndarray, shape (n_y, n_x)
+    pixel : tuple of float
+        Pixel size in nm along y and x.
+    window : float
+        Side of a window in nm.
+    step : float, optional
+        Distance of the windows in nm; half a window if absent.
+
+    Returns
+    -------
+    Spectra
+        Frequencies up to 1 / SHORTEST_SPACING. Rows of windows are done one at a time, so that the
+        memory beside the result is that of one row.
+    """
+    size = tuple(int(np.clip(round(window / p), 8, n)) for p, n in zip(pixel, image.shape, strict=True))
+    hop = tuple(max(1, round((window / 2 if step is None else step) / p)) for p in pixel)
+    taper = np.outer(np.hanning(size[0] + 2)[1:-1], np.hanning(size[1] + 2)[1:-1]).astype(np.float32)
+    energy, weight = float((taper**2).sum()), float(taper.sum())
+    ky = fft.fftshift(fft.fftfreq(size[0], pixel[0]))
+    kx = fft.rfftfreq(size[1], pixel[1])
+    keep_y, keep_x = np.abs(ky) <= 1 / SHORTEST_SPACING, kx <= 1 / SHORTEST_SPACING
+    starts = [np.arange(0, n - m + 1, h) for n, m, h in zip(image.shape, size, hop, strict=True)]
+    power = np.empty((len(starts[0]), len(starts[1]), int(keep_y.sum()), int(keep_x.sum())), dtype=np.float32)
+    for row, top in enumerate(starts[0]):
+        band = image[top : top + size[0]]
+        tiles = np.lib.stride_tricks.sliding_window_view(band, size[1], axis=1)[:, starts[1]].transpose(1, 0, 2)
+        mean = np.einsum("tyx,yx->t", tiles, taper) / weight
+        spectrum = np.abs(fft.rfft2((tiles - mean[:, None, None]) * taper)) ** 2 / energy
+        power[row] = fft.fftshift(spectrum, axes=1)[:, keep_y][:, :, keep_x]
+    y = (starts[0] + (size[0] - 1) / 2) * pixel[0]
+    x = (starts[1] + (size[1] - 1) / 2) * pixel[1]
+    return Spectra(power, ky[keep_y], kx[keep_x], y, x)
+
+
+def azimuthal_ratio(spectra: Spectra) -> NDArray[np.float32]:
+    """Power over the median of its ring, averaged over the windows: 1.44 where nothing is periodic.
+
+    The ring's median in each window is the amorphous and shot-noise power at that |k|, so that a bright or strongly
+    scattering window counts no more than another. Single windows are clipped at 40.
+    """
+    flat = spectra.power.reshape(-1, *spectra.power.shape[2:])
+    return np.asarray(np.minimum(_over_ring(flat, spectra), 40.0).mean(axis=0))
+
+
+def _over_ring(power: NDArray[np.float32], spectra: Spectra) -> NDArray[np.float32]:
+    """Power of each window over the median of its ring; shape of `power` (n_windows, n_ky, n_kx)."""
+    radius = np.hypot(spectra.ky[:, None], spectra.kx[None, :])
+    ring = np.round(radius / (spectra.kx[1] - spectra.kx[0])).astype(int)
+    relative = np.empty_like(power)
+    for number in np.unique(ring):
+        members = ring == number
+        values = power[:, members]
+        floor = np.median(values, axis=1, keepdims=True)
+        relative[:, members] = values / np.where(floor > 0, floor, np.inf)
+    return relative
+
+
+def find_reflections(
+    spectra: Spectra, *, hint: float | None = None, most: int = 4, significance: float = 9.0
+) -> list[Reflection]:
+    """Lattice reflections that stand out of their ring, strongest first.
+
+    Parameters
+    ----------
+    spectra : Spectra
+    hint : float, optional
+        A lattice spacing in nm: widens the range looked at so that it is inside. It is not imposed.
+    most : int
+        Largest number of reflections.
+    significance : float
+        Least height over the ring, in robust standard deviations of the ratio over the whole plane.
+
+    Returns
+    -------
+    list of Reflection
+        Empty when nothing is periodic.
+    """
+    ratio = ndimage.gaussian_filter(azimuthal_ratio(spectra), 0.6)
+    radius = np.hypot(spectra.ky[:, None], spectra.kx[None, :])
+    longest = max(LONGEST_SPACING, 1.1 * hint) if hint else LONGEST_SPACING
+    allowed = (radius >= 1 / longest) & (radius <= 1 / SHORTEST_SPACING)
+    if allowed.sum() < 30:  # pixels too coarse to show a lattice
+        return []
+    values = ratio[allowed]
+    centre = float(np.median(values))
+    spread = 1.4826 * float(np.median(np.abs(values - centre))) or 1e-6
+    peaks = (ndimage.maximum_filter(ratio, 5, mode="nearest") == ratio) & allowed
+    found: list[Reflection] = []
+    step = spectra.kx[1] - spectra.kx[0]
+    for row, column in sorted(zip(*np.nonzero(peaks), strict=True), key=lambda at: -ratio[at]):
+        height = (ratio[row, column] - centre) / spread
+        if height < significance or ratio[row, column] < 1.25 * centre or len(found) == most:
+            break
+        ky, kx = _peak_position(ratio, spectra, int(row), int(column))
+        if all(min(np.hypot(ky - r.ky, kx - r.kx), np.hypot(ky + r.ky, kx + r.kx)) > 2.5 * step for r in found):
+            found.append(Reflection(ky, kx, float(height)))
+    return found
+
+
+def _peak_position(ratio: NDArray[np.float32], spectra: Spectra, row: int, column: int) -> tuple[float, float]:
+    """Centre of gravity of a peak above its surroundings, over 3 x 3 channels, in 1/nm."""
+    rows = np.arange(max(row - 1, 0), min(row + 2, ratio.shape[0]))
+    columns = np.arange(max(column - 1, 0), min(column + 2, ratio.shape[1]))
+    patch = ratio[np.ix_(rows, columns)].astype(np.float64)
+    weight = patch - patch.min() + 1e-12
+    ky = float((weight.sum(axis=1) @ spectra.ky[rows]) / weight.sum())
+    kx = float((weight.sum(axis=0) @ spectra.kx[columns]) / weight.sum())
+    return ky, kx
+
+
+@dataclass(frozen=True)
+class LocalFringes:
+    """Fringes that have no common direction: curved layers, many small crystals.
+
+    Attributes
+    ----------
+    spacing, spacing_std : float
+        Median over windows and its standard error, nm.
+    windows : int
+        Windows that show fringes.
+    """
+
+    spacing: float
+    spacing_std: float
+    windows: int
+
+
+def local_fringes(spectra: Spectra, *, least: float = 18.0) -> LocalFringes | None:
+    """The spacing of fringes seen window by window, whatever their direction.
+
+    Parameters
+    ----------
+    spectra : Spectra
+    least : float
+        Power over the ring's median from which a window shows fringes: noise reaches 12 in one of a thousand windows.
+
+    Returns
+    -------
+    LocalFringes or None
+        None when fewer than eight windows, or less than 5 %, show fringes of one spacing.
+    """
+    radius = np.hypot(spectra.ky[:, None], spectra.kx[None, :])
+    allowed = (radius >= 1 / LONGEST_SPACING) & (radius <= 1 / SHORTEST_SPACING)
+    if allowed.sum() < 30:
+        return None
+    flat = spectra.power.reshape(-1, *radius.shape)
+    relative = _over_ring(flat, spectra)
+    relative[:, ~allowed] = 0
+    at = relative.reshape(len(flat), -1).argmax(axis=1)
+    strong = relative.reshape(len(flat), -1)[np.arange(len(flat)), at] >= least
+    frequencies = np.array(
+        [
+            np.hypot(*_peak_position(relative[n], spectra, *(int(i) for i in np.unravel_index(at[n], radius.shape))))
+            for n in np.nonzero(strong)[0]
+        ]
+    )
+    if frequencies.size < max(8, 0.05 * len(flat)):
+        return None
+    middle = float(np.median(frequencies))
+    near = frequencies[np.abs(frequencies / middle - 1) < 0.2]
+    if near.size < 0.5 * frequencies.size:
+        return None
+    # Windows overlap by half in both directions: a quarter of them is independent.
+    error = float(np.std(near)) / np.sqrt(max(near.size / 4, 1.0))
+    return LocalFringes(1 / middle, error / middle**2, int(near.size))

@@ -1,0 +1,296 @@
+"""The amorphous layer of one image: crystal, straightened strip, both boundaries and their posterior."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from depthlock.tem.crystal import Crystal, crystal_edges, largest_crystal
+from depthlock.tem.demodulation import ImageSpectrum, bragg_map
+from depthlock.tem.discriminant import Discriminant
+from depthlock.tem.edge_profile import Shift, boundary_shift
+from depthlock.tem.lattice import LocalFringes, find_reflections, local_fringes, windowed_spectra
+from depthlock.tem.posterior import BoundaryPosterior, sample_boundary
+from depthlock.tem.spacing import LatticeFit, fit_reflection
+from depthlock.tem.straighten import Axis, make_strip, outward_sign, smooth_axis
+from depthlock.tem.trace import (
+    COLUMN,
+    Fields,
+    StripFeatures,
+    Trace,
+    around,
+    cumulative,
+    edge_sharpness,
+    evenly_lit,
+    make_fields,
+    strip_features,
+    trace_layer,
+)
+
+FINE = 0.06
+"""Largest depth in nm of a cell of the strip."""
+
+INWARD = 6.0
+"""Depth in nm to which the strip reaches into the crystal."""
+
+BEYOND = 6.0
+"""Length in nm beyond the largest thickness that the strip reaches outwards."""
+
+FIRST_SMOOTHING = 6.0
+"""Least smoothing in nm of the edge read from the Bragg amplitude, whose ripples are noise."""
+
+EXTENSION = 1.5
+"""Length in nm by which that edge is continued: it ends short of the image's border, and smoothing shortens it."""
+
+BAND = 1.5
+"""Half width in nm around the coarse boundary within which its posterior is computed."""
+
+
+SHARP = 0.35
+"""Least share of the step from layer to outside that happens at the boundary: a ramp of light has no edge."""
+
+LEAST_THICKNESS = 1.2
+"""Mean thickness in nm below which blur and Fresnel fringes of a bare edge cannot be told from a layer."""
+
+MEASURABLE = 1.5
+"""Least distance between layer and outside, in standard deviations of 1 nm of one column, that carries a boundary."""
+
+SUFFICIENT = 3.5
+"""The same between crystal and layer, without the lattice, above which the fringes are not needed."""
+
+APART, APART_SHARE = 0.5, 0.10
+"""Crystal edges with and without the fringes further apart (nm) over more than this share of the length disagree."""
+
+PATCHY = 0.05
+"""Share of the crystal without fringes from which on a disagreement is put down to them."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the boundaries of one image rest on.
+
+    Attributes
+    ----------
+    inner_separation, outer_separation : float
+        Distance of the sides' features in standard deviations of 1 nm of one column.
+    sharpness : float
+        Share of the step from layer to outside that happens at the boundary.
+    inner_shift, outer_shift : Shift
+        Corrections by the mean brightness profile.
+    fringes_used : bool
+        Whether the crystal's edge rests on the lattice fringes.
+    """
+
+    inner_separation: float
+    outer_separation: float
+    sharpness: float
+    inner_shift: Shift
+    outer_shift: Shift
+    fringes_used: bool
+
+
+@dataclass(frozen=True)
+class Boundaries:
+    """Both boundaries of the layer in one image.
+
+    Attributes
+    ----------
+    axis : Axis
+        The crystal's smoothed edge, one point a column.
+    inner, outer : BoundaryPosterior
+        Draws of the depth in nm along the axis' normals.
+    used : ndarray of bool, shape (n_s,)
+        Columns in which the whole layer lies in the image.
+    evidence : Evidence
+    """
+
+    axis: Axis
+    inner: BoundaryPosterior
+    outer: BoundaryPosterior
+    used: NDArray[np.bool_]
+    evidence: Evidence
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What one image says of the layer.
+
+    Attributes
+    ----------
+    flags : tuple of str
+        Reasons for doubt; with `boundaries` None the reasons why there is nothing to measure.
+    crystal : Crystal or None
+    lattice : tuple of LatticeFit
+        Reflections of the crystal.
+    boundaries : Boundaries or None
+    fringes : LocalFringes or None
+        Fringes without a common direction, where there is no crystal.
+    """
+
+    flags: tuple[str, ...] = ()
+    crystal: Crystal | None = None
+    lattice: tuple[LatticeFit, ...] = ()
+    boundaries: Boundaries | None = None
+    fringes: LocalFringes | None = None
+
+    def flagged(self, *more: str) -> Layer:
+        """The same with more flags."""
+        return replace(self, flags=tuple(dict.fromkeys((*self.flags, *more))))
+
+
+def measure_layer(
+    image: NDArray[np.float32],
+    pixel: tuple[float, float],
+    *,
+    smoothing: float,
+    maximum_thickness: float,
+    hint: float | None,
+    samples: int,
+    rng: np.random.Generator,
+) -> Layer:
+    """Find the layer next to the largest crystal.
+
+    Parameters
+    ----------
+    image : ndarray, shape (n_y, n_x)
+        Finite, of median about 1.
+    pixel : tuple of float
+        Pixel size in nm along y and x.
+    smoothing : float
+        Full width at half maximum in nm of the smoothing of the crystal's edge.
+    maximum_thickness : float
+        Largest thickness in nm looked for.
+    hint : float or None
+        Expected lattice spacing in nm.
+    samples : int
+        Posterior draws.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    Layer
+    """
+    spectra = windowed_spectra(image, pixel)
+    reflections = find_reflections(spectra, hint=hint)
+    if not reflections:
+        return Layer(("no_crystal",), fringes=local_fringes(spectra))
+    spectrum = ImageSpectrum(image, pixel)
+    bragg = bragg_map(spectrum, reflections)
+    crystal = largest_crystal(bragg)
+    if crystal is None:
+        return Layer(("no_crystal",), fringes=local_fringes(spectra))
+    lattice = tuple(fit_reflection(spectrum, r, crystal.mask, crystal.step) for r in reflections)
+    found = Layer(("no_outside",), crystal, lattice)
+    edges = crystal_edges(crystal)
+    if not edges:
+        return found
+    fields = make_fields(spectrum, [fit.reflection for fit in lattice], bragg)
+    del spectrum
+    for edge in edges[:3]:
+        sign = outward_sign(edge, crystal.mask, crystal.step)
+        strips = _Strips(fields, (image.shape[0], image.shape[1]), maximum_thickness, sign, smoothing)
+        boundaries, flags = _along_edge(edge, strips, crystal, samples, rng)
+        found = replace(found, boundaries=boundaries, flags=flags)
+        if boundaries is not None:
+            break
+    return found
+
+
+@dataclass(frozen=True)
+class _Strips:
+    """Makes strips along one edge of one image."""
+
+    fields: Fields
+    shape: tuple[int, int]
+    maximum_thickness: float
+    outward: int
+    smoothing: float
+
+    def along(
+        self, points: NDArray[np.float64], smoothing: float, extension: float = 0.0
+    ) -> tuple[Axis, StripFeatures]:
+        """The axis with one point a column, and the features along it."""
+        point = min(self.fields.pixel)
+        columns, rows = max(1, round(COLUMN / point)), max(1, round(FINE / point))
+        axis = smooth_axis(points, smoothing, COLUMN / columns, self.outward, extension)
+        strip = make_strip(axis, self.shape, self.fields.pixel, INWARD, self.maximum_thickness + BEYOND, point)
+        return axis.averaged(columns), strip_features(strip, self.fields, columns, rows)
+
+
+def _along_edge(
+    edge: NDArray[np.float64], strips: _Strips, crystal: Crystal, samples: int, rng: np.random.Generator
+) -> tuple[Boundaries | None, tuple[str, ...]]:
+    axis, features = strips.along(edge, max(strips.smoothing, FIRST_SMOOTHING), extension=EXTENSION)
+    first = _choose(*(trace_layer(features, None, use_bragg=use) for use in (False, True)))
+    if first is None:
+        return None, ("no_outside",)
+    # Straighten again along the edge just found, so that depths are chords along its own normals.
+    again, features = strips.along(axis.at(first.inner), strips.smoothing, extension=EXTENSION)
+    here = np.arange(len(again.points)) * again.spacing - EXTENSION
+    thickness = np.interp(here, axis.arc_length, first.outer - first.inner)
+    start = (np.zeros_like(thickness), thickness)
+    plain, latticed = (trace_layer(features, start, use_bragg=use) for use in (False, True))
+    final = _choose(plain, latticed)
+    if final is None or final.outer_side.separation < MEASURABLE or edge_sharpness(features, final) < SHARP:
+        return None, ("no_outside",)
+    inner = _posterior(features, final.inner_side, final.inner, samples, rng)
+    outer = _posterior(features, final.outer_side, final.outer, samples, rng)
+    first_depth, last_depth = features.reach()
+    used = (first_depth <= inner.mean) & (last_depth >= outer.mean)
+    if not used.any() or float((outer.mean - inner.mean)[used].mean()) < LEAST_THICKNESS:
+        return None, ("no_layer",)
+    inner_shift, outer_shift = _shifts(features, inner.mean, outer.mean, used, rng)
+    inner, outer = inner.shifted(inner_shift, rng), outer.shifted(outer_shift, rng)
+    evidence = Evidence(
+        final.inner_side.separation,
+        final.outer_side.separation,
+        edge_sharpness(features, final),
+        inner_shift,
+        outer_shift,
+        final is not plain,
+    )
+    return Boundaries(again, inner, outer, used, evidence), _doubts(plain, latticed, crystal, used)
+
+
+def _shifts(
+    features: StripFeatures,
+    inner: NDArray[np.float64],
+    outer: NDArray[np.float64],
+    used: NDArray[np.bool_],
+    rng: np.random.Generator,
+) -> tuple[Shift, Shift]:
+    """Common shifts of both boundaries by the mean brightness across them."""
+    lit = evenly_lit(features, list(around(features, inner, outer))).values[0]
+    gap = float(np.quantile((outer - inner)[used], 0.1)) - 0.6 if used.any() else 0.0
+    return (
+        boundary_shift(lit, features.depth, inner, used, (-4.0, gap), rng),
+        boundary_shift(lit, features.depth, outer, used, (-gap, 4.0), rng),
+    )
+
+
+def _choose(plain: Trace | None, latticed: Trace | None) -> Trace | None:
+    """Without the fringes where brightness and texture tell crystal from layer: that is the steadier answer."""
+    if plain is None or latticed is None:
+        return plain or latticed
+    return plain if plain.inner_side.separation >= SUFFICIENT else latticed
+
+
+def _doubts(plain: Trace | None, latticed: Trace | None, crystal: Crystal, used: NDArray[np.bool_]) -> tuple[str, ...]:
+    flags = ["patchy_fringes"] if crystal.patchiness > 2 * PATCHY else []
+    if plain is not None and latticed is not None and plain.inner_side.separation >= SUFFICIENT:
+        apart = np.abs(plain.inner - latticed.inner)[used] > APART
+        if apart.any() and apart.mean() > APART_SHARE:
+            flags.append("patchy_fringes" if crystal.patchiness > PATCHY else "methods_disagree")
+    return tuple(dict.fromkeys(flags))
+
+
+def _posterior(
+    features: StripFeatures, side: Discriminant, path: NDArray[np.float64], samples: int, rng: np.random.Generator
+) -> BoundaryPosterior:
+    edges = features.edges
+    near = (edges >= path.min() - BAND) & (edges <= path.max() + BAND)
+    score = cumulative(side)[:, near]
+    score = np.where(np.abs(edges[near][None, :] - path[:, None]) <= BAND, score, -1e6)
+    return sample_boundary(score, edges[near], samples, rng)

@@ -1,0 +1,231 @@
+"""Both boundaries of the layer in one straightened strip, from seeds laid by anatomy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from depthlock.tem.boundaries import ordered_boundaries
+from depthlock.tem.demodulation import BraggMap, ImageSpectrum
+from depthlock.tem.discriminant import Discriminant, discriminate
+from depthlock.tem.illumination import gain_over_sides
+from depthlock.tem.lattice import Reflection
+from depthlock.tem.straighten import Strip
+
+COLUMN = 0.5
+"""Width in nm of a column of the strip: boundaries are found once a column."""
+
+TEXTURE_BANDS = ((0.8, 1.8), (1.8, 4.5))
+"""Bands in 1/nm whose power, lattice removed, is a texture feature."""
+
+COARSE = 0.25
+"""Depth step in nm of the dynamic programming over pairs."""
+
+STIFFNESS = 0.3
+"""Change of depth in nm from column to column that costs as much as one standard deviation."""
+
+CLEAR = 0.7
+"""Distance in nm from a boundary within which no seed is taken: blur, overlap and windows mix the sides there."""
+
+
+@dataclass(frozen=True)
+class Fields:
+    """Feature images of one image: brightness and texture without the lattice, and the Bragg amplitude."""
+
+    brightness: NDArray[np.float32]
+    textures: tuple[NDArray[np.float32], ...]
+    bragg: NDArray[np.float32]
+    bragg_step: tuple[float, float]
+    pixel: tuple[float, float]
+
+
+def make_fields(spectrum: ImageSpectrum, reflections: list[Reflection], bragg: BraggMap) -> Fields:
+    """Compute the feature images; texture bands past the camera's own limit are left out."""
+    limit = 0.45 / max(spectrum.pixel)
+    bands = [(low, min(high, limit)) for low, high in TEXTURE_BANDS if low < 0.7 * limit]
+    textures = tuple(spectrum.texture(reflections, low, high) ** 2 for low, high in bands)
+    brightness = spectrum.lattice_removed(reflections)
+    return Fields(brightness, textures, bragg.amplitude, bragg.step, spectrum.pixel)
+
+
+@dataclass(frozen=True)
+class StripFeatures:
+    """Features averaged over cells of a strip.
+
+    Attributes
+    ----------
+    values : ndarray, shape (n_features, n_v, n_s)
+        The Bragg amplitude last; NaN outside the image.
+    depth : ndarray, shape (n_v,)
+        Centres of the cells in nm.
+    y, x : ndarray, shape (n_v, n_s)
+        Centres of the cells in nm from the first pixel's centre.
+    depth_step, column_step : float
+        Size of a cell in nm.
+    """
+
+    values: NDArray[np.float64]
+    depth: NDArray[np.float64]
+    y: NDArray[np.float64]
+    x: NDArray[np.float64]
+    depth_step: float
+    column_step: float
+
+    @property
+    def edges(self) -> NDArray[np.float64]:
+        """Lower edges of the cells in nm: where a boundary before the cell lies."""
+        return np.asarray(self.depth - self.depth_step / 2)
+
+    def reach(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """First and last depth in nm inside the image, of each column; inf and -inf in columns outside."""
+        there = np.isfinite(self.values).all(axis=0)
+        depth = self.depth[:, None]
+        return np.where(there, depth, np.inf).min(axis=0), np.where(there, depth, -np.inf).max(axis=0)
+
+
+def strip_features(strip: Strip, fields: Fields, columns: int, rows: int) -> StripFeatures:
+    """Sample the feature images along a strip, `columns` x `rows` points to a cell."""
+    step = float(strip.depth[1] - strip.depth[0])
+    sampled = [strip.sample(fields.brightness, fields.pixel)]
+    sampled += [strip.sample(texture, fields.pixel) for texture in fields.textures]
+    sampled.append(strip.sample(fields.bragg, fields.bragg_step))
+    n_v, n_s = strip.depth.size // rows, strip.axis.points.shape[0] // columns
+
+    def cells(field: NDArray[np.float32]) -> NDArray[np.float64]:
+        blocks = field[: n_v * rows, : n_s * columns].reshape(n_v, rows, n_s, columns)
+        return np.asarray(blocks.mean(axis=(1, 3), dtype=np.float64))
+
+    depth = strip.depth[: n_v * rows].reshape(n_v, rows).mean(axis=1)
+    values = np.stack([cells(field) for field in sampled])
+    return StripFeatures(values, depth, cells(strip.y), cells(strip.x), rows * step, columns * strip.axis.spacing)
+
+
+def evenly_lit(features: StripFeatures, sides: list[NDArray[np.bool_]]) -> StripFeatures:
+    """The features divided by the illumination common to the three sides (textures, as powers, by its square)."""
+    gain = gain_over_sides(features.values[0], features.y, features.x, sides)
+    powers = np.ones(len(features.values))
+    powers[1:-1] = 2.0
+    return replace(features, values=features.values / gain[None] ** powers[:, None, None])
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Both boundaries in a strip, with what they rest on.
+
+    Attributes
+    ----------
+    inner, outer : ndarray, shape (n_s,)
+        Depth in nm of the crystal's edge and of the layer's outer edge.
+    inner_side, outer_side : Discriminant
+        Crystal against layer, layer against outside.
+    """
+
+    inner: NDArray[np.float64]
+    outer: NDArray[np.float64]
+    inner_side: Discriminant
+    outer_side: Discriminant
+
+
+def trace_layer(
+    features: StripFeatures, start: tuple[NDArray[np.float64], NDArray[np.float64]] | None, *, use_bragg: bool
+) -> Trace | None:
+    """Find both boundaries, laying the seeds again around each answer.
+
+    Parameters
+    ----------
+    features : StripFeatures
+    start : tuple of ndarray, optional
+        Inner and outer boundary known roughly. Without them the seeds are laid by anatomy around depth 0: layer
+        0.8 to 2.5 nm outside the crystal, outside at the far end.
+    use_bragg : bool
+        Whether the Bragg amplitude is among the features.
+
+    Returns
+    -------
+    Trace or None
+        None when the seeds cannot be told apart at all.
+    """
+    seeds = _anatomy(features) if start is None else around(features, *start)
+    lit = features if start is None else evenly_lit(features, list(seeds))
+    # Bridged gaps in the fringes put the first axis this far into or out of the crystal; afterwards it is the edge.
+    reach = (-4.0, 6.0) if start is None else (-2.5, 2.5)
+    trace: Trace | None = None
+    for _ in range(4):
+        crystal, layer, outside = seeds
+        # The lattice says nothing of where the layer ends.
+        plain = lit.values[:-1]
+        inner_side = discriminate(lit.values if use_bragg else plain, crystal, layer, lit.depth_step, lit.column_step)
+        outer_side = discriminate(plain, layer, outside, lit.depth_step, lit.column_step)
+        if inner_side is None or outer_side is None:
+            return trace
+        inner, outer = _coarse_pair(lit, inner_side, outer_side, reach)
+        trace = Trace(inner, outer, inner_side, outer_side)
+        seeds = around(features, inner, outer)
+        lit = evenly_lit(features, list(seeds))
+    return trace
+
+
+def _anatomy(features: StripFeatures) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
+    depth = np.broadcast_to(features.depth[:, None], features.values.shape[1:])
+    _, last = features.reach()
+    crystal = (depth >= -4.0) & (depth <= -0.8)
+    layer = (depth >= 0.8) & (depth <= 2.5)
+    # Columns that leave the image early may end in the layer: they seed no outside.
+    long_enough = last >= 0.6 * np.quantile(last, 0.9)
+    far = (depth > 2.5 + 0.75 * np.maximum(last - 2.5, 0)) & long_enough[None, :]
+    return crystal, layer, far
+
+
+def around(
+    features: StripFeatures, inner: NDArray[np.float64], outer: NDArray[np.float64]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
+    """Seeds of crystal, layer and outside on both sides of known boundaries."""
+    depth = features.depth[:, None]
+    clear = np.minimum(CLEAR, 0.3 * (outer - inner))[None, :]
+    crystal = (depth >= inner - 5.0) & (depth <= inner - CLEAR)
+    layer = (depth >= inner[None, :] + clear) & (depth <= outer[None, :] - clear)
+    outside = (depth >= outer + CLEAR) & (depth <= outer + 8.0)
+    return crystal, layer, outside
+
+
+def edge_sharpness(features: StripFeatures, trace: Trace) -> float:
+    """Share of the step from layer to outside within 1.5 nm of the boundary: 1 for an edge, less for a ramp."""
+    ratio = trace.outer_side.ratio
+    depth = features.depth[:, None] - trace.outer[None, :]
+    there = np.isfinite(features.values).all(axis=0)
+
+    def level(low: float, high: float) -> float:
+        chosen = there & (depth >= low) & (depth < high)
+        return float(ratio[chosen].mean()) if chosen.any() else float("nan")
+
+    whole = level(-8.0, -0.3) - level(0.3, 8.0)
+    return (level(-1.5, -0.3) - level(0.3, 1.5)) / whole if whole else float("nan")
+
+
+def cumulative(side: Discriminant) -> NDArray[np.float64]:
+    """Log-likelihood that the boundary lies before each cell, shape (n_s, n_v)."""
+    total = np.cumsum(side.ratio, axis=0) - side.ratio
+    return np.asarray(total.T)
+
+
+def _coarse_pair(
+    features: StripFeatures, inner_side: Discriminant, outer_side: Discriminant, inner_reach: tuple[float, float]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    rows = max(1, round(COARSE / features.depth_step))
+    step = rows * features.depth_step
+    edges = features.edges[::rows]
+    inner_score = cumulative(inner_side)[:, ::rows]
+    # What lies far outside is never crystal, however much it looks like it.
+    inner_score[:, (edges < inner_reach[0]) | (edges > inner_reach[1])] = -1e9
+    inner, outer, _ = ordered_boundaries(
+        inner_score,
+        cumulative(outer_side)[:, ::rows],
+        least_gap=max(1, round(0.5 / step)),
+        reach=3,
+        stiffness=0.5 * (step / STIFFNESS) ** 2,
+    )
+    smooth = [ndimage.gaussian_filter1d(edges[index], 0.8, mode="nearest") for index in (inner, outer)]
+    return smooth[0], smooth[1]

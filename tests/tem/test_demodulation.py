@@ -1,0 +1,76 @@
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from depthlock.tem.demodulation import ImageSpectrum, bragg_map, control_frequencies
+from depthlock.tem.lattice import Reflection
+
+PIXEL = (0.04, 0.05)
+KY, KX = 0.9, 2.4
+
+
+def _grid(shape):
+    return np.meshgrid(np.arange(shape[0]) * PIXEL[0], np.arange(shape[1]) * PIXEL[1], indexing="ij")
+
+
+def _half_crystal(shape=(240, 260), noise=0.02):
+    y, x = _grid(shape)
+    rng = np.random.default_rng(3)
+    fringes = 0.1 * np.cos(2 * np.pi * (KY * y + KX * x) + 0.3)
+    return (1 + np.where(y < 5.0, fringes, 0) + rng.normal(0, noise, shape)).astype(np.float32)
+
+
+@pytest.mark.parametrize(("ky", "kx"), [(KY, KX), (KY, 0.1), (-1.7, 0.02)])
+def test_amplitude_is_that_of_the_direct_formula(ky, kx):
+    y, x = _grid((240, 260))
+    image = (1 + 0.1 * np.cos(2 * np.pi * (ky * y + kx * x) + 0.3)).astype(np.float32)
+    spectrum = ImageSpectrum(image, PIXEL)
+    band = spectrum.demodulate(ky, kx, 0.6)
+    carried = (image - spectrum.background) * np.exp(-2j * np.pi * (ky * y + kx * x))
+    sigma = [0.6 / p for p in PIXEL]
+    direct = sum(
+        unit * ndimage.gaussian_filter(part, sigma, mode="constant", truncate=5)
+        / ndimage.gaussian_filter(np.ones_like(part), sigma, mode="constant", truncate=5)
+        for unit, part in ((1, carried.real), (1j, carried.imag))
+    )  # fmt: skip
+    rows = np.arange(band.amplitude.shape[0]) * band.step[0] / PIXEL[0]
+    columns = np.arange(band.amplitude.shape[1]) * band.step[1] / PIXEL[1]
+    at = np.meshgrid(rows, columns, indexing="ij")
+    expected = [ndimage.map_coordinates(part, at, order=1, mode="nearest") for part in (direct.real, direct.imag)]
+    assert np.abs(band.amplitude - (expected[0] + 1j * expected[1])).max() < 2e-3
+    assert np.abs(np.abs(band.amplitude[4:-4, 4:-4]) - 0.05).max() < 4e-3
+
+
+def test_bragg_amplitude_halves_at_the_edge():
+    reflection = Reflection(KY, KX, 50.0)
+    bragg = bragg_map(ImageSpectrum(_half_crystal(), PIXEL), [reflection])
+    along = bragg.amplitude[:, 10:-10].mean(axis=1)
+    depth = np.arange(along.size) * bragg.step[0]
+    assert along[depth < 3.5].mean() == pytest.approx(0.05, rel=0.05)
+    assert along[depth > 7.5].mean() < 0.005
+    assert np.interp(-0.025, -along, depth) == pytest.approx(5.0, abs=0.15)
+
+
+def test_lattice_is_removed_and_brightness_kept():
+    spectrum = ImageSpectrum(_half_crystal(noise=0.0), PIXEL)
+    rest = spectrum.lattice_removed([Reflection(KY, KX, 50.0)])
+    assert rest[20:90, 20:-20].std() < 0.01
+    assert rest[20:90].mean() == pytest.approx(1.0, abs=1e-3)
+
+
+def test_texture_takes_only_its_band():
+    y, x = _grid((240, 260))
+    image = (1 + 0.1 * np.cos(2 * np.pi * 1.2 * y) + 0.1 * np.cos(2 * np.pi * 4.0 * x)).astype(np.float32)
+    spectrum = ImageSpectrum(image, PIXEL)
+    inner = (slice(40, -40), slice(40, -40))
+    assert spectrum.texture([], 0.8, 1.8)[inner].std() == pytest.approx(0.1 / np.sqrt(2), rel=0.05)
+    assert spectrum.texture([], 1.9, 3.0)[inner].std() < 0.005
+
+
+def test_controls_keep_off_other_reflections():
+    first = Reflection(0.0, 2.5, 50.0)
+    turn = np.deg2rad(35)
+    second = Reflection(2.5 * np.sin(turn), 2.5 * np.cos(turn), 50.0)
+    for ky, kx in control_frequencies(first, [first, second]):
+        assert np.hypot(ky, kx) == pytest.approx(2.5)
+        assert min(np.hypot(ky - r.ky, kx - r.kx) for r in (first, second)) > 0.3
