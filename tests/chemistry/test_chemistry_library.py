@@ -71,10 +71,10 @@ def test_own_library_by_path(tmp_path: Path) -> None:
     ("old", "new", "message"),
     [
         ("regions:", "region:", "did you mean 'regions'"),
-        ("position: 685.0,", "position: much,", r"regions\.0\.components\.0\.position"),
+        ("position: 685.0,", "position: much,", r"regions\[0\]\.components\[0\]\.position"),
         ("component: F 1s/CF3", "component: F 1s/CF4", "did you mean 'F 1s/CF3'"),
         ("name: CF3, position: 688.7", "name: fluoride, position: 688.7", "stands twice"),
-        ("elements: [H,", "elements: ]H,", r"mine\.yaml:\d+: no valid YAML"),
+        ("elements: [H,", "elements: ]H,", r"mine\.yaml:\d+: while parsing"),
     ],
 )
 def test_mistakes_are_named(tmp_path: Path, old: str, new: str, message: str) -> None:
@@ -85,5 +85,5 @@ def test_mistakes_are_named(tmp_path: Path, old: str, new: str, message: str) ->
 def test_binary_file(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_bytes(b"\xff\xfe\x00\x01")
-    with pytest.raises(SessionError, match="not a text file"):
+    with pytest.raises(SessionError, match="is not UTF-8 text"):
         load(file)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from depthlock.model.ions import Ion
 from depthlock.model.units import ElectronVolt, PositiveElectronVolt
@@ -96,3 +97,18 @@ class Chemistry(Entry):
     regions: tuple[Region, ...] = ()
     charge_references: tuple[ChargeReference, ...] = Field((), description="in order of preference")
     sensitivity: SensitivitySet
+
+    @model_validator(mode="after")
+    def _names_are_consistent(self) -> Chemistry:
+        labels = [f"{region.name}/{component.name}" for region in self.regions for component in region.components]
+        twice = sorted({label for label in labels if labels.count(label) > 1})
+        if twice:
+            raise ValueError(f"component '{twice[0]}' stands twice; expected each name once a region")
+        for reference in self.charge_references:
+            if reference.component not in labels:
+                near = difflib.get_close_matches(reference.component, labels, 1, 0.4)
+                hint = f"; did you mean '{near[0]}'?" if near else ""
+                raise ValueError(
+                    f"charge reference '{reference.component}' is no component of {', '.join(labels)}{hint}"
+                )
+        return self
