@@ -1,0 +1,238 @@
+"""What a stage's function is called with: raw files opened by their readers, and the results of stages before it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from depthlock.model.errors import DepthlockError, ReadError, WorkflowError
+from depthlock.workflow.jobs import Job, Plan, RawFile
+from depthlock.workflow.stages import Stage, Take
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+_SAME_ENERGY = 0.01
+"""Share of an energy step by which the axes of two files of one region may differ."""
+
+
+def arguments_of(stage: Stage, job: Job, plan: Plan) -> dict[str, Any]:
+    """Open everything a stage's function takes, by parameter name.
+
+    Raises
+    ------
+    ReadError
+        If a raw file or an earlier result cannot be read.
+    """
+    return {take.argument: _argument(take, stage, job, plan) for take in stage.takes}
+
+
+def _argument(take: Take, stage: Stage, job: Job, plan: Plan) -> Any:
+    if take.contract == "results":
+        from depthlock.workflow.results import SessionResults
+
+        return SessionResults(plan)
+    before = [plan.job(name) for name in job.upstream if plan.job(name).stage == take.stage]
+    if take.each == "sample":
+        return {earlier.sample: _result(take, plan.output(earlier)) for earlier in before}
+    if before and take.contract == "tofsims_volume":
+        return _volumes(plan, job, before[0])
+    if before:
+        return _result(take, plan.output(before[0]))
+    files = [
+        raw for raw in job.raw
+        if take.raw and raw.technique == take.raw and (not take.formats or raw.gives in take.formats)
+    ]  # fmt: skip
+    if not files and take.needed:
+        raise WorkflowError(f"the stage {stage.name} has no input for {take.argument!r}", where=str(plan.file))
+    if take.contract == "file":
+        return Path(files[0].path) if files else None
+    datasets = [dataset for raw in files for dataset in open_raw(raw)]
+    if take.contract == "xps_spectra":
+        return sample_spectra(datasets, job)
+    if take.each == "list":
+        return datasets
+    return datasets[0] if datasets else None
+
+
+def _result(take: Take, path: Path) -> Any:
+    if take.contract == "tofsims_events":
+        from depthlock.readers.event_store import open_events
+
+        return open_events(path)
+    if take.contract == "file":
+        return path
+    from depthlock.workflow import store
+
+    return store.load(path, take.contract)
+
+
+def _volumes(plan: Plan, job: Job, events_job: Job) -> Any:
+    """Volumes of the followed ions, lazily: the windows are those that the profile stage found."""
+    from depthlock.readers.event_store import open_events
+    from depthlock.tofsims.volume import ion_volume
+    from depthlock.workflow import store
+
+    profiles = [plan.job(name) for name in job.upstream if plan.job(name).stage == "tofsims_profile"]
+    if not profiles:
+        return None
+    profile = store.load(plan.output(profiles[0]), "tofsims_profile")
+    events = open_events(plan.output(events_job))
+    return {
+        str(ion): ion_volume(events, int(low), int(high))
+        for ion, low, high in zip(
+            profile["ion"].values, profile["bin_low"].values, profile["bin_high"].values, strict=True
+        )
+        if high > low
+    }
+
+
+def open_raw(raw: RawFile) -> list[xr.Dataset]:
+    """Open a raw file with what the session says about it.
+
+    Returns
+    -------
+    list of xarray.Dataset
+        One, or for spectra one a region.
+
+    Raises
+    ------
+    ReadError
+        Saying, beside the file, where the session names it.
+    """
+    from depthlock.readers import registry
+
+    reader = registry.by_name(raw.reader)
+    known = inspect.signature(reader.function("read")).parameters
+    takes_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values())
+    own = _IMAGE_SETTINGS if raw.technique == "tem" else frozenset()
+    passed = {key: value for key, value in raw.settings.items() if key not in own or key in known or takes_all}
+    try:
+        opened = registry.read(raw.path, reader=reader, **passed)
+    except DepthlockError as error:
+        place = f"{raw.where}: {error.where or raw.path}" if raw.where else error.where
+        raise type(error)(error.found, expected=error.expected, where=place, hint=error.hint) from error
+    datasets = list(opened) if isinstance(opened, list | tuple) else [opened]
+    if raw.technique == "tem":
+        return [_scaled(image, raw) for image in datasets]
+    return datasets
+
+
+_IMAGE_SETTINGS = frozenset({"pixel_size", "pixel_size_std", "lattice_spacing"})
+
+
+def _scaled(image: xr.Dataset, raw: RawFile) -> xr.Dataset:
+    """Put the session's pixel size on an image, in place of the file's."""
+    import numpy as np
+
+    settings = raw.settings
+    image = image.copy(deep=False)
+    size = settings.get("pixel_size")
+    if size is not None:
+        in_file = image.attrs.get("pixel_size_nm")
+        if in_file is not None:
+            image.attrs["pixel_size_nm_in_file"] = in_file
+        image.attrs["pixel_size_nm"] = [float(size), float(size)]
+        image.attrs["scale_source"] = "session"
+        for axis in ("y", "x"):
+            image = image.assign_coords({axis: (axis, np.arange(image.sizes[axis]) * float(size), {"units": "nm"})})
+    image.attrs["pixel_size_std"] = float(settings.get("pixel_size_std", 0.0))
+    if "lattice_spacing" in settings:
+        image.attrs["lattice_spacing_nm"] = float(settings["lattice_spacing"])
+    return image
+
+
+def sample_spectra(datasets: list[xr.Dataset], job: Job) -> dict[str, xr.Dataset]:
+    """Return the spectra of one sample by region, named as in the session."""
+    wanted = {str(region["name"]) for region in job.options.get("regions", ())}
+    regions = gather_regions(datasets, wanted)
+    return {
+        name: region.assign_attrs(sample=job.sample, sample_in_file=str(region.attrs.get("sample", "")))
+        for name, region in regions.items()
+    }
+
+
+def gather_regions(spectra: list[xr.Dataset], wanted: Collection[str]) -> dict[str, xr.Dataset]:
+    """Put the levels of one region that stand in several files into one Dataset, in order of the etch time.
+
+    Parameters
+    ----------
+    spectra : list of xarray.Dataset
+        Contract ``xps_spectra``.
+    wanted : collection of str
+        Regions that will be fitted. Others (surveys, Auger lines) stay as they are, each under a name of its own.
+
+    Raises
+    ------
+    ReadError
+        If the files of a wanted region have no etch times to order them by, or other energies.
+    """
+    regions: dict[str, list[xr.Dataset]] = {}
+    for dataset in spectra:
+        name = str(dataset.attrs["region"])
+        key, count = name, 1
+        while name not in wanted and key in regions:
+            count += 1
+            key = f"{name} ({count})"
+        regions.setdefault(key, []).append(dataset)
+    return {region: parts[0] if len(parts) == 1 else _concatenated(region, parts) for region, parts in regions.items()}
+
+
+def _concatenated(region: str, parts: list[xr.Dataset]) -> xr.Dataset:
+    import numpy as np
+    import xarray as xr
+
+    sources = [str(part.attrs.get("source", "")) for part in parts]
+    first = parts[0]
+    for part, source in zip(parts, sources, strict=True):
+        if not np.isfinite(part["etch_time"].values).all():
+            raise ReadError(
+                f"the region {region} stands in {len(parts)} files or blocks, and this one has no etch time",
+                expected="an etch time for every level",
+                where=source,
+                hint="give it in the session: {file: ..., etch_times: [0 s]}; or name one 'sample' of the file",
+            )
+        if not _same_energies(first, part):
+            raise ReadError(
+                f"the region {region} has other energies here ({_range(part)}) than in {sources[0]} ({_range(first)})",
+                expected="one energy axis for all levels of a region",
+                where=source,
+                hint="export all levels with the same settings, or name one 'sample' or 'region' of the file",
+            )
+        if part.attrs.get("intensity_kind") != first.attrs.get("intensity_kind"):
+            raise ReadError(
+                f"the region {region} is in {part.attrs.get('intensity_kind')} here,"
+                f" in {first.attrs.get('intensity_kind')} in {sources[0]}",
+                expected="the same kind of intensity for all levels of a region",
+                where=source,
+                hint="export all levels in the same way",
+            )
+    aligned = [
+        part.drop_vars([name for name in part.variables if name not in first.variables]).assign_coords(
+            binding_energy=first["binding_energy"]
+        )
+        for part in parts
+    ]
+    shared = set.intersection(*({str(name) for name in part.variables} for part in aligned))
+    aligned = [part.drop_vars([name for name in part.variables if name not in shared]) for part in aligned]
+    joined = xr.concat(aligned, dim="level", data_vars="minimal", coords="minimal", compat="override", join="override")
+    joined = joined.isel(level=np.argsort(joined["etch_time"].values, kind="stable"))
+    joined.attrs = {**first.attrs, "source": "; ".join(dict.fromkeys(sources))}
+    return joined
+
+
+def _same_energies(first: xr.Dataset, other: xr.Dataset) -> bool:
+    import numpy as np
+
+    one, two = first["binding_energy"].values, other["binding_energy"].values
+    if one.size != two.size:
+        return False
+    step = abs(float(one[1] - one[0])) if one.size > 1 else 1.0
+    return bool(np.all(np.abs(one - two) <= _SAME_ENERGY * step))
+
+
+def _range(dataset: xr.Dataset) -> str:
+    energy = dataset["binding_energy"].values
+    return f"{float(energy.min()):g}-{float(energy.max()):g} eV, {energy.size} points"

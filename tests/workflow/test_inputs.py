@@ -1,0 +1,60 @@
+"""Raw files as a stage gets them: several files of one region joined, settings of the session applied."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from raw_files import write_spectrum
+
+from depthlock.model.errors import ReadError
+from depthlock.model.session_file import load_session
+from depthlock.workflow.inputs import arguments_of
+from depthlock.workflow.plan import make_plan
+from depthlock.workflow.stages import STAGES, stage_named
+
+
+def arguments(session: Path, stage: str) -> dict[str, object]:
+    plan = make_plan(load_session(session))
+    return arguments_of(stage_named(stage, STAGES), plan.job(f"one.{stage}"), plan)
+
+
+def test_files_of_one_region_are_levels_in_order_of_etch_time(small_session: Path) -> None:
+    text = small_session.read_text()
+    small_session.write_text(text.replace("etch_times: [0]}, {file: one/f1s_b", "etch_times: [90]}, {file: one/f1s_b"))
+    spectra = arguments(small_session, "xps_deconvolve")["spectra"]
+    assert list(spectra) == ["F 1s"]
+    region = spectra["F 1s"]
+    assert region["etch_time"].values.tolist() == [60.0, 90.0]
+    second = np.loadtxt(small_session.parent / "one" / "f1s_b.csv", delimiter=",", skiprows=1)[:, 1]
+    np.testing.assert_array_equal(region["counts"].values[0], second)
+    assert region["counts"].shape == (2, 60)
+    assert region.attrs["sample"] == "one"
+
+
+def test_levels_that_cannot_be_ordered_or_joined_are_refused(small_session: Path) -> None:
+    text = small_session.read_text()
+    small_session.write_text(text.replace(", etch_times: [60 s]", ""))
+    with pytest.raises(ReadError, match="this one has no etch time") as caught:
+        arguments(small_session, "xps_deconvolve")
+    assert "f1s_b.csv" in caught.value.where
+    small_session.write_text(text)
+    write_spectrum(small_session.parent / "one" / "f1s_b.csv", 2, energies=61)
+    with pytest.raises(ReadError, match=r"other energies here \(682-694 eV, 61 points\)"):
+        arguments(small_session, "xps_deconvolve")
+
+
+def test_the_sessions_pixel_size_stands_on_the_image(small_session: Path) -> None:
+    text = small_session.read_text()
+    more = "pixel_size: 0.5 angstrom, pixel_size_std: 0.02, lattice_spacing: 0.38 nm"
+    small_session.write_text(text.replace("pixel_size: 0.05 nm", more))
+    (image,) = arguments(small_session, "tem_thickness")["images"]
+    assert image.attrs["pixel_size_nm"] == pytest.approx([0.05, 0.05])
+    assert image["x"].values[-1] == pytest.approx(31 * 0.05)
+    assert image["x"].attrs["units"] == "nm"
+    assert (image.attrs["pixel_size_std"], image.attrs["lattice_spacing_nm"]) == (0.02, 0.38)
+
+
+def test_events_come_as_a_path(small_session: Path) -> None:
+    assert arguments(small_session, "tofsims_events") == {"source": small_session.parent / "one" / "profile.h5"}
