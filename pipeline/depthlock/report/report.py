@@ -21,9 +21,6 @@ from depthlock.report.wording import flag_meaning, headline_rows, shown_number
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-SCREEN_DPI = 150
-"""Resolution of the figures inside the page; the files beside it are for print."""
-
 
 @dataclass(frozen=True)
 class Drawn:
@@ -92,13 +89,16 @@ class _Drawer:
         files = []
         picture = io.BytesIO()
         with figure_style():
+            figure.savefig(picture, format="png")
             for kind in self.formats:
                 path = self.folder / "figures" / f"{name}.{kind}"
-                # No dates inside: the same results give the same bytes.
-                metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
-                figure.savefig(path, format=kind, metadata=metadata)
+                if kind == "png":
+                    path.write_bytes(picture.getvalue())
+                else:
+                    # No dates inside: the same results give the same bytes.
+                    metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}[kind]
+                    figure.savefig(path, format=kind, metadata=metadata)
                 files.append(path.relative_to(self.folder).as_posix())
-            figure.savefig(picture, format="png", dpi=SCREEN_DPI)
         return Drawn(name, caption, base64.b64encode(picture.getvalue()).decode("ascii"), tuple(files))
 
 

@@ -39,7 +39,7 @@ SETTINGS: Any = {
     "xtick.labelsize": 7.0,
     "ytick.labelsize": 7.0,
     "figure.dpi": 160,
-    "savefig.dpi": 300,
+    "savefig.dpi": 220,
     "svg.fonttype": "none",
     "pdf.fonttype": 42,
     "svg.hashsalt": "depthlock",

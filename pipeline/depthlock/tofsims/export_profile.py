@@ -1,0 +1,144 @@
+"""Profiles from an instrument software's export: corrected values, whose counts and pulses are found again."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from depthlock.model.chemistry import IonEntry
+from depthlock.model.errors import MeasurementError
+from depthlock.model.ions import Ion
+from depthlock.model.options import ProfileOptions
+from depthlock.model.quantity import NORMAL_95, join_flags
+from depthlock.tofsims.assembly import NOT_MEASURED, Measured, ReducedIon, ScanTable
+from depthlock.tofsims.counting import peak_variance
+from depthlock.tofsims.exponential_gauss import FloatArray
+from depthlock.tofsims.exports import find_pulses, incomplete_ends, invert_dead_time
+from depthlock.tofsims.quasi_poisson import CountData
+from depthlock.tofsims.reduction import Reduction
+
+_SAME_MASS = 5e-3
+"""Exports print m/z with four digits, some with another rounding of the electron's mass, in Da."""
+
+NO_SPECTRUM: Measured = (np.nan, np.nan, np.nan, np.nan, "no_spectrum")
+"""Masses cannot be judged on an export of profiles."""
+
+
+def reduce_export(export: xr.Dataset, options: ProfileOptions) -> Reduction:
+    """Reduce a `tofsims_export` dataset.
+
+    Parameters
+    ----------
+    export : xr.Dataset
+    options : ProfileOptions
+        Without ions, all single ions of the file are followed, as role ``other``.
+
+    Returns
+    -------
+    Reduction
+
+    Raises
+    ------
+    MeasurementError
+        When the file has none of the ions.
+    """
+    kinds = export["kind"].values if "kind" in export.variables else np.full(export.sizes["ion"], "ion")
+    single = [str(label) for label, kind in zip(export["ion"].values, kinds, strict=True) if kind == "ion"]
+    entries = list(options.ions) or [IonEntry(ion=label) for label in single if _is_ion(label)]
+    table = export["intensity"].values.astype(np.float64)
+    counted = table[np.isin(kinds, ("ion", "sum"))]
+    used = _complete_scans(export, counted)
+    pulses = float(options.shots_per_pixel) if options.shots_per_pixel else find_pulses(table[kinds == "ion"])
+    ions, data = [], []
+    for entry in entries:
+        row = _row_of(Ion.parse(entry.ion), export, kinds)
+        reduced, law = _reduce_ion(entry, None if row is None else table[row], used, pulses)
+        ions.append(reduced)
+        data.append(law)
+    if not any(np.isfinite(ion.intensity).any() for ion in ions):
+        raise MeasurementError(
+            f"none of {', '.join(entry.ion for entry in entries)} is in the export",
+            expected=f"one of {', '.join(single[:20])}",
+            where=str(export.attrs.get("source", "")),
+            hint="name ions of the export under 'ions' in the session",
+        )
+    total = table[kinds == "total"][0] if np.any(kinds == "total") else np.nansum(counted, axis=0)
+    scans = ScanTable(export["sputter_time"].values.astype(np.float64), used, total)
+    notes = [] if used.all() else [f"{int((~used).sum())} incomplete scans at the ends were dropped"]
+    if pulses is None:
+        notes.append("the number of pulses behind the export was not found: errors are those of plain counts")
+    attrs: dict[str, object] = {"source": str(export.attrs.get("source", "")), "corrected_by": "export", "notes": notes}
+    if pulses is not None:
+        attrs["pulses_per_point"] = pulses
+    return Reduction(ions, data, scans, attrs)
+
+
+def _is_ion(label: str) -> bool:
+    try:
+        Ion.parse(label)
+    except ValueError:
+        return False
+    return True
+
+
+def _row_of(ion: Ion, export: xr.Dataset, kinds: np.ndarray) -> int | None:
+    """Row of an ion: by its formula, for an export may hold several ions of one nominal mass."""
+    labels = [str(label) for label in export["ion"].values]
+    for row, label in enumerate(labels):
+        if kinds[row] == "ion" and (label == ion.label or (_is_ion(label) and _same(Ion.parse(label), ion))):
+            return row
+    return None
+
+
+def _same(one: Ion, other: Ion) -> bool:
+    return abs(one.mz - other.mz) < 1e-6 and one.charge == other.charge
+
+
+def _complete_scans(export: xr.Dataset, counted: FloatArray) -> np.ndarray:
+    if "complete" in export.variables:
+        return np.asarray(export["complete"].values, dtype=bool)
+    first, last = incomplete_ends(counted)
+    used = np.ones(counted.shape[1], dtype=bool)
+    used[:first] = False
+    used[used.size - last :] = False
+    return used
+
+
+def _reduce_ion(
+    entry: IonEntry, values: FloatArray | None, used: np.ndarray, pulses: float | None
+) -> tuple[ReducedIon, CountData]:
+    scans = used.size
+    missing = values is None
+    intensity = np.full(scans, np.nan) if values is None else values
+    number = np.full(scans, np.nan if pulses is None else pulses)
+    finite = np.nan_to_num(intensity)
+    variance = peak_variance(finite, number)
+    gain = np.where(finite > 0, variance / np.maximum(finite, 1e-12), 1.0)
+    counts = intensity if pulses is None else invert_dead_time(intensity, pulses)
+    sum_, spread = float(finite[used].sum()), float(np.sqrt(np.maximum(variance[used], 0.0).sum() + 1e-12))
+    flag = join_flags("not_in_file" if missing else "", "pulses_unknown" if pulses is None and not missing else "")
+    total: Measured = (sum_, spread, sum_ - NORMAL_95 * spread, sum_ + NORMAL_95 * spread, flag)
+    # The root of a small count is a bad error; a running mean over a few scans stands in for its expectation.
+    few = np.convolve(np.pad(variance, 4, mode="edge"), np.full(9, 1.0 / 9.0), "valid")
+    point = np.where(finite < 25.0, np.maximum(few, 1.0 / 9.0), variance)
+    reduced = ReducedIon(
+        label=entry.ion,
+        role=entry.role,
+        mz=Ion.parse(entry.ion).mz,
+        counts=counts,
+        pulses=number,
+        background=np.zeros(scans),
+        intensity=intensity,
+        std=np.where(np.isfinite(intensity), np.sqrt(point), np.nan),
+        total=(*NOT_MEASURED[:4], flag) if missing else total,
+        mass_error=(*NO_SPECTRUM[:4], join_flags(NO_SPECTRUM[4], "not_in_file" if missing else "")),
+        mass_resolution=(*NO_SPECTRUM[:4], join_flags(NO_SPECTRUM[4], "not_in_file" if missing else "")),
+        bin_low=0,
+        bin_high=0,
+        share=1.0,
+        mass_axis=np.zeros(0),
+        mass_spectrum=np.zeros(0),
+        mass_fit=np.zeros(0),
+        interface=None,
+    )
+    return reduced, CountData(finite, gain, np.full(scans, 1e-9))

@@ -1,0 +1,87 @@
+"""The stage `tofsims_profile`: ions of a raw measurement, or an instrument's export, to depth profiles with errors."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from depthlock.model.contracts import check
+from depthlock.model.errors import MeasurementError
+from depthlock.model.options import ProfileOptions
+from depthlock.tofsims.assembly import ReducedIon, assemble
+from depthlock.tofsims.event_profile import reduce_events
+from depthlock.tofsims.export_profile import reduce_export
+from depthlock.tofsims.quasi_poisson import CountData
+from depthlock.tofsims.reduction import Reduction
+from depthlock.tofsims.response import fit_interface, no_interface
+
+
+def reduce_profile(events: xr.Dataset, options: ProfileOptions) -> xr.Dataset:
+    """Depth profiles of the session's ions, dead-time corrected, with the substrate's interface.
+
+    Parameters
+    ----------
+    events : xr.Dataset
+        Contract `tofsims_events` or, from an instrument's software, `tofsims_export`: the latter is recognised by its
+        attribute `corrected` and not corrected for dead time again.
+    options : ProfileOptions
+        Ions to follow and how.
+
+    Returns
+    -------
+    xr.Dataset
+        Contract `tofsims_profile`.
+
+    Raises
+    ------
+    MeasurementError
+        When no ion is asked for, or none of them can be in the file.
+    """
+    exported = bool(events.attrs.get("corrected", 0)) or "mass_bin" not in events.variables
+    reduced = reduce_export(events, options) if exported else reduce_events(events, options)
+    if not reduced.ions:
+        raise MeasurementError(
+            "none of the ions asked for can be in this file",
+            expected=f"ions of polarity '{events.attrs.get('polarity', '?')}'",
+            where=str(events.attrs.get("source", "")),
+            hint="correct 'ions' in the session",
+        )
+    flag = _axis_flag(events, reduced)
+    ions = [
+        _with_interface(ion, data, reduced, options, flag) for ion, data in zip(reduced.ions, reduced.data, strict=True)
+    ]
+    return check(assemble(ions, reduced.scans, reduced.attrs), "tofsims_profile")
+
+
+def _axis_flag(events: xr.Dataset, reduced: Reduction) -> str:
+    """Whether scans run along depth at all."""
+    sputtered = events.attrs.get("acquisition_mode", "depth_profile") == "depth_profile"
+    return "" if sputtered and float(np.ptp(reduced.scans.sputter_time)) > 0 else "no_sputter_axis"
+
+
+def _with_interface(
+    ion: ReducedIon, data: CountData, reduced: Reduction, options: ProfileOptions, axis_flag: str
+) -> ReducedIon:
+    if ion.role != "substrate":
+        return ion
+    time = reduced.scans.sputter_time
+    if axis_flag:
+        return replace(ion, interface=no_interface(time.size, f"interface_not_found;{axis_flag}"))
+    interface = fit_interface(time, data, _fit_scans(time, reduced.scans.used, options))
+    # An ion that may be another one may also rise at the other one's depth.
+    doubts = [flag for flag in ion.total[4].split(";") if flag.startswith(("lookalike", "not_detected", "overlap"))]
+    return replace(
+        ion, interface=replace(interface, flag=";".join([part for part in [interface.flag, *doubts] if part]))
+    )
+
+
+def _fit_scans(time: NDArray[np.float64], used: NDArray[np.bool_], options: ProfileOptions) -> NDArray[np.bool_]:
+    inside = used.copy()
+    if options.first_time is not None:
+        inside &= time >= options.first_time
+    if options.last_time is not None:
+        inside &= time <= options.last_time
+    return inside
