@@ -20,7 +20,7 @@ REACH = 2.5
 BIN = 0.06
 """Bin in nm of the profile."""
 
-SHIFTS = np.arange(-0.45, 0.4501, 0.03)
+SHIFTS = np.arange(-0.9, 0.9001, 0.03)
 """Shifts in nm that are tried."""
 
 BLURS = (0.04, 0.1, 0.17, 0.27, 0.4, 0.6, 0.9)
@@ -34,6 +34,12 @@ DECAYS = (0.5, 1.0, 2.0)
 
 PRIOR = 0.06
 """Standard deviation in nm of a path's common shift before the profile is seen (simulated images)."""
+
+STRAY = 0.5
+"""Standard deviation in nm of the shift of a path that followed something else than the boundary."""
+
+STRAY_SHARE = 0.05
+"""Share of such paths."""
 
 FLOOR = 0.03
 """Least standard error in nm of a shift: the profile's own model is no better."""
@@ -89,7 +95,8 @@ def boundary_shift(
     Returns
     -------
     Shift
-        Of value 0 and standard error PRIOR where the profile shows no step to measure at.
+        Of value 0 and standard error PRIOR where the profile shows no step to measure at; of standard error STRAY
+        where it shows one out of reach.
     """
     low, high = max(-REACH, limits[0]), min(REACH, limits[1])
     centres = np.arange(np.ceil(low / BIN), np.floor(high / BIN) + 1) * BIN
@@ -106,10 +113,24 @@ def boundary_shift(
     means = np.concatenate([profiles.mean(axis=0)[None], blocks[draws].mean(axis=1)])
     value, spread, fringe = _averaged_shift(means, centres)
     spread = float(np.hypot(spread, FLOOR))
-    if abs(value) >= SHIFTS[-2] or spread > 2 * PRIOR:
+    if spread > 2 * PRIOR:
         return Shift(0.0, PRIOR, 0.0)
-    weight = PRIOR**2 / (PRIOR**2 + spread**2)
-    return Shift(weight * value, float(np.sqrt(weight) * spread), fringe)
+    if abs(value) >= SHIFTS[-2]:
+        # The step lies further away than shifts are tried: the path is wrong by an unknown length.
+        return Shift(0.0, STRAY, fringe)
+    return Shift(*_weighed(value, spread), fringe)
+
+
+def _weighed(value: float, spread: float) -> tuple[float, float]:
+    """Mean and standard deviation of a shift under the two priors, of paths on the boundary and of stray ones."""
+    widths = np.array([PRIOR, STRAY])
+    marginal = np.hypot(widths, spread)
+    evidence = np.array([1 - STRAY_SHARE, STRAY_SHARE]) / marginal * np.exp(-0.5 * (value / marginal) ** 2)
+    chance = evidence / evidence.sum()
+    kept = widths**2 / marginal**2
+    means, variances = kept * value, kept * spread**2
+    mean = float(chance @ means)
+    return mean, float(np.sqrt(chance @ (variances + (means - mean) ** 2)))
 
 
 def _averaged_shift(means: NDArray[np.float64], centres: NDArray[np.float64]) -> tuple[float, float, float]:
