@@ -77,8 +77,27 @@ def test_options_of_a_sample_lie_on_those_of_the_session(folder: Path) -> None:
         ),
         ("ions: [SO2CF3-, MgF2-, {ion: V-, role: substrate, window_ppm: 150}]", "ions: V-", 4, ("'V-'", "a list")),
         ("  B-V2O5:", "  ../B:", 6, ("'../B'", "starts with a letter or digit")),
-        ("etch.vms", "etsh.vms", 8, ("no file 'B/etsh.vms'", "did you mean 'etch.vms'?")),
-        ("file: B/profile.h5", "file: B", 7, ("'B' is a folder",)),
+        ("etch.vms", "etsh.vms", 8, ("no file 'B/etsh.vms'", "did you mean 'B/etch.vms'?")),
+        ("file: B/profile.h5", "file: B", 7, ("'B' is a folder", "name a file in it: etch.vms")),
+        ("B/etch.vms", "~nobody-of-that-name/etch.vms", 8, ("cannot be a path",)),
+        ("B/etch.vms", '"B/a\\0b"', 8, ("cannot be a path", "null")),
+        ("B/etch.vms", "B/" + "x" * 5000, 8, ("cannot be a path",)),
+        ("30 pm", ".inf", 9, ("pixel_size", "a finite number")),
+        ("30 pm", "1e400 nm", 9, ("pixel_size", "a finite number")),
+        ("30 pm", "1e300 nm", 9, ("pixel_size", "less than or equal to 1000000")),
+        ("  B-V2O5:", "  5:", 6, ("samples[5]: found 5", "'5'")),
+        ("  B-V2O5:", "  figures:", 6, ("samples.figures", "results folder's own")),
+        ("  B-V2O5:", "  'B.':", 6, ("'B.' ends with '.'",)),
+        ("  B-V2O5:", "  aux:", 6, ("device on Windows",)),
+        ("SO2CF3-, MgF2-", "SO2CF3-, CF3SO2-", 4, ("ions[1]", "'CF3SO2-' is the same ion as 'SO2CF3-'")),
+        ("tofsims: {file: B/profile.h5}", "tofsims: [{file: B/profile.h5}]", 7, ("such as {file: ...}",)),
+        ("output: results ", "output: B/etch.vms ", 2, ("etch.vms is a file", "name another 'output:'")),
+        (
+            "tem_thickness: {seed: 3}",
+            "tofsims_profile: {first_time: 9 s, last_time: 3 s}",
+            13,
+            ("options.tofsims_profile", "first_time is 9 s and last_time 3 s"),
+        ),
     ],
 )
 def test_each_fault_is_told_with_its_place(folder: Path, old: str, new: str, line: int, parts: tuple[str, ...]) -> None:
@@ -99,9 +118,13 @@ def test_all_faults_are_told_at_once(folder: Path) -> None:
     ("text", "part"),
     [
         ("", "an empty file"),
-        ("- a\n- b\n", "a CommentedSeq"),
+        ("- a\n- b\n", "session.yaml:1: a list"),
+        ("hello", "session.yaml:1: a single value"),
+        ("session: x\n\tsamples: {}\n", "indent with blanks"),
+        ("session: x\nsamples: {}\n", "at least one entry"),
+        ("session: x\nsamples:\n", "found nothing"),
         ("session: x\nsamples: {A: {tofsims: {file: a}}\n", "session.yaml:3"),
-        ("session: x\nsession: y\n", "duplicate key"),
+        ("session: x\nsession: y\n", "session.yaml:2: the key 'session' stands twice"),
         ("samples: {}\n", "the key 'session' is missing"),
         ("session: x\nsamples: {A: {}}\n", "a sample without data"),
     ],
@@ -117,9 +140,36 @@ def test_a_missing_session_file_is_told(tmp_path: Path) -> None:
 
 def test_bytes_that_are_no_text_are_told(tmp_path: Path) -> None:
     path = tmp_path / "session.yaml"
-    path.write_bytes(b"session: \xff\xfe")
-    with pytest.raises(SessionError, match="byte 9 is not UTF-8"):
+    path.write_bytes(b"session: x\n# f\xfcr\n")
+    with pytest.raises(SessionError, match=r"session.yaml:2: byte 14 is not UTF-8") as caught:
         load_session(path)
+    assert "save it as UTF-8" in caught.value.message
+
+
+def test_samples_that_are_one_folder_elsewhere_are_refused(folder: Path) -> None:
+    message = fault_of(folder, GOOD.replace("options:\n  tem", "  b-v2o5: {xps: {file: B/etch.vms}}\noptions:\n  tem"))
+    assert "session.yaml:12: samples.b-v2o5: 'b-v2o5' and 'B-V2O5'" in message
+
+
+def test_options_are_checked_where_sample_and_session_meet(folder: Path) -> None:
+    text = GOOD.replace("tem_thickness: {seed: 3}", "tofsims_profile: {first_time: 9 s}")
+    message = fault_of(folder, text.replace("tem_thickness: {bootstrap: 7}", "tofsims_profile: {last_time: 3 s}"))
+    assert "session.yaml:11: samples.B-V2O5.options.tofsims_profile: first_time is 9 s" in message
+
+
+def test_a_photon_energy_takes_a_unit(folder: Path) -> None:
+    path = folder / "session.yaml"
+    path.write_text(GOOD.replace("B/etch.vms", "B/etch.vms, photon_energy: 1.4866 keV"), encoding="utf-8")
+    assert load_session(path).session.samples["B-V2O5"].xps[0].photon_energy == pytest.approx(1486.6)
+
+
+def test_a_link_that_leads_nowhere_is_told(folder: Path) -> None:
+    (folder / "B" / "etch.vms").unlink()
+    try:
+        (folder / "B" / "etch.vms").symlink_to(folder / "gone.vms")
+    except OSError:
+        pytest.skip("this system makes no links")
+    assert "is a link to" in fault_of(folder, GOOD)
 
 
 def test_the_schema_knows_every_top_level_key() -> None:

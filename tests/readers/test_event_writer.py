@@ -69,6 +69,24 @@ def test_agrees_with_a_histogram(tmp_path: Path, seed: int, ions: int, number: i
     assert np.array_equal(cube, expected)
 
 
+@pytest.mark.parametrize("memory", [1, 10, 64, 10**6])
+def test_single_ions_that_pile_up(tmp_path: Path, memory: int) -> None:
+    """Blocks without counts, of which many ions fall into few cells."""
+    rng = np.random.default_rng(memory)
+    written = [EventBlock(rng.integers(0, 2, 150), rng.integers(0, 3, 150)) for _ in range(8)]
+    written.append(EventBlock(np.zeros(700, int), np.zeros(700, int)))
+    write_events(tmp_path / "events.h5", written, HEADER, memory_events=memory)
+    expected = np.zeros((2, HEADER.rows), int)
+    for block in written:
+        np.add.at(expected, (block.mass_bin, block.pixel_id), 1)
+    assert validate_events(tmp_path / "events.h5").ions == 1900
+    events = open_events(tmp_path / "events.h5").load()
+    rows = np.repeat(events["mass_bin"].values, np.diff(events["indptr"].values))
+    cube = np.zeros_like(expected)
+    cube[rows, events["pixel_id"].values] = events["count"].values
+    assert np.array_equal(cube, expected)
+
+
 def test_header_comes_back(tmp_path: Path) -> None:
     path = tmp_path / "sub" / "events.h5"
     write_events(path, blocks(0, 100, 1), HEADER)

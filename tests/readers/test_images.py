@@ -107,6 +107,38 @@ def test_printing_resolutions_are_no_scale(tmp_path: Path) -> None:
         assert np.array_equal(data["image"], RAMP)
 
 
+@pytest.mark.parametrize(
+    ("unit", "factor"),
+    [("nm", 1.0), ("micron", 1e3), ("um", 1e3), ("\\u00B5m", 1e3), ("\\u00b5m", 1e3), ("\\u00C5", 0.1), ("mm", 1e6)],
+)
+def test_scales_of_imagej(tmp_path: Path, unit: str, factor: float) -> None:
+    path = tmp_path / "x.tif"
+    # 160 pixels a unit along x, 80 along y; frames keep the scale too.
+    for stack in (RAMP, np.stack([RAMP, RAMP])):
+        tifffile.imwrite(path, stack, imagej=True, resolution=(160.0, 80.0), metadata={"unit": unit})
+        data = images.read(path)
+        assert data.attrs["scale_source"] == "file"
+        assert data.attrs["pixel_size_nm"] == pytest.approx([factor / 80, factor / 160], rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("unit", "resolution", "tag"),
+    [
+        ("nm", (72.0, 72.0), "INCH"),
+        ("nm", (28.0, 28.0), "CENTIMETER"),
+        ("nm", (1e7, 1e7), "NONE"),
+        ("micron", (1e-4, 1e-4), "NONE"),
+        ("inch", (72.0, 72.0), "NONE"),
+        ("pixel", (1.0, 1.0), "NONE"),
+        ("nm", (0.0, 0.0), "NONE"),
+    ],
+)
+def test_no_scales_of_imagej(tmp_path: Path, unit: str, resolution: tuple[float, float], tag: str) -> None:
+    path = tmp_path / "x.tif"
+    tifffile.imwrite(path, RAMP, imagej=True, resolution=resolution, resolutionunit=tag, metadata={"unit": unit})
+    assert images.read(path).attrs["scale_source"] == "none"
+
+
 def test_colour_becomes_luminance(tmp_path: Path) -> None:
     colours = np.zeros((8, 8, 3), np.uint8)
     colours[:4, :, 0] = 200

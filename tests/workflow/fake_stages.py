@@ -42,14 +42,14 @@ def events(source: Path, target: Path, options: EventsOptions) -> None:
 
 def profile(events: Path, target: Path, options: ProfileOptions) -> None:
     _note("tofsims_profile", Path(events).name)
-    _write(target, f"{options.bootstrap}")
+    _write(target, options.calibration)
 
 
 def spectra(source: Path, target: Path, options: DeconvolveOptions) -> None:
     _note("xps_deconvolve", source.name)
-    if options.bootstrap == 13:
-        raise MeasurementError("13 bootstrap samples", expected="any other number", where="here", hint="change it")
-    if options.bootstrap == 14:
+    if options.background == "linear":
+        raise MeasurementError("a linear background", expected="any other", where="here", hint="change it")
+    if options.background == "constant":
         raise ZeroDivisionError("a bug")
     _write(target, source.read_text())
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from depthlock.model.errors import SessionError
 from depthlock.model.session_file import load_session
+from depthlock.workflow.check import check_inputs
 from depthlock.workflow.drafts import draft_session
+from depthlock.workflow.jobs import Plan
 from depthlock.workflow.plan import make_plan
 
 
@@ -26,9 +29,40 @@ def test_a_draft_is_a_session_that_plans(small_session: Path) -> None:
     target.write_text(draft.text)
     loaded = load_session(target)
     assert loaded.session.samples["one"].tofsims.file == "one/profile.h5"
-    assert loaded.session.samples["one"].tem[0].file == "one/layer.tif"
-    assert "one/layer.tif}  # give its pixel_size" in draft.text
-    assert len(make_plan(loaded).jobs) == 9
+    assert not loaded.session.samples["one"].tem, "an image without a scale waits for it"
+    assert "# - {file: one/layer.tif}  # give its pixel_size" in draft.text
+    assert len(make_plan(loaded).jobs) == 8
+
+
+def drafted(folder: Path) -> Plan:
+    draft = draft_session(folder)
+    (folder / "drafted.yaml").write_text(draft.text, encoding="utf-8")
+    return make_plan(load_session(folder / "drafted.yaml"))
+
+
+def test_a_draft_passes_the_check(tmp_path: Path, real_data: Path) -> None:
+    # Files of one region without etch times in one folder, several samples in one file, a spectrum of another method.
+    for name in ("tfsi_casaxps", "casaxps_vamas", "formats"):
+        shutil.copytree(real_data / "xps" / name, tmp_path / name)
+    plan = drafted(tmp_path)
+    assert len(check_inputs(plan)) == sum(len(job.raw) for job in plan.jobs) > 20
+    assert "20240228_Au_MPPipTFSIIol3_O_1s" in plan.samples
+    assert "RW_WS2" in plan.samples
+    assert "aes_staib.vms: " in (tmp_path / "drafted.yaml").read_text().partition("# Passed over:")[2]
+
+
+def test_a_copy_and_an_unscaled_image_beside_others_wait(small_session: Path) -> None:
+    folder = small_session.parent
+    small_session.unlink()
+    shutil.copy(folder / "one" / "f1s_a.csv", folder / "one" / "f1s_copy.csv")
+    (folder / "figures").mkdir()
+    (folder / "figures" / "f1s.csv").write_bytes((folder / "two" / "f1s.csv").read_bytes() + b"\n")
+    plan = drafted(folder)
+    text = (folder / "drafted.yaml").read_text()
+    assert "#   one/f1s_copy.csv: it has the content of one/f1s_a.csv" in text
+    assert "      # - {file: one/layer.tif}  # give its pixel_size" in text
+    assert "sample figures" in plan.samples
+    assert check_inputs(plan)
 
 
 def test_a_folder_without_raw_files_is_told(tmp_path: Path) -> None:

@@ -49,6 +49,27 @@ def test_packages_of_the_stages_have_their_own(monkeypatch: pytest.MonkeyPatch) 
         code_fingerprint(("depthlock.nothing",))
 
 
+def test_what_only_reads_sessions_re_runs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from depthlock.workflow import fingerprint
+
+    for name in ("options", "units"):
+        (tmp_path / f"{name}.py").write_text("a = 1\n")
+    monkeypatch.setattr(
+        fingerprint, "_modules", lambda package: [(tmp_path, path) for path in sorted(tmp_path.glob("*.py"))]
+    )
+
+    def now() -> str:
+        fingerprint._package_hash.cache_clear()
+        return code_fingerprint(("depthlock.model",))
+
+    original = now()
+    (tmp_path / "options.py").write_text("a = 2\n")
+    assert now() == original
+    (tmp_path / "units.py").write_text("a = 2\n")
+    assert now() != original
+    fingerprint._package_hash.cache_clear()
+
+
 def test_broken_code_is_told_with_its_line(tmp_path: Path) -> None:
     with pytest.raises(WorkflowError, match=r"module\.py:2"):
         hash_of(tmp_path, "a = 1\nb = = 2\n")

@@ -56,5 +56,25 @@ def test_the_sessions_pixel_size_stands_on_the_image(small_session: Path) -> Non
     assert (image.attrs["pixel_size_std"], image.attrs["lattice_spacing_nm"]) == (0.02, 0.38)
 
 
+def test_hand_drawn_labels_and_a_lattice_as_ruler_stand_on_the_image(small_session: Path) -> None:
+    labels = np.repeat(np.array([0, 1, 1, 2]), 8)[None].repeat(32, axis=0)
+    np.save(small_session.parent / "one" / "labels.npy", labels)
+    text = small_session.read_text()
+    more = "pixel_size: 0.05 nm, calibrate_with: 0.38 nm, labels: one/labels.npy"
+    small_session.write_text(text.replace("pixel_size: 0.05 nm", more))
+    (image,) = arguments(small_session, "tem_thickness")["images"]
+    np.testing.assert_array_equal(image["labels"], labels)
+    assert image.attrs["calibrate_with_nm"] == pytest.approx(0.38)
+    assert image.attrs["labels_source"] == "labels.npy"
+    before = make_plan(load_session(small_session)).job("one.tem_thickness").key_sha256
+    np.save(small_session.parent / "one" / "labels.npy", labels[:, ::-1])
+    assert make_plan(load_session(small_session)).job("one.tem_thickness").key_sha256 != before
+    np.save(small_session.parent / "one" / "labels.npy", labels[1:])
+    with pytest.raises(ReadError, match="31 x 32 pixels") as caught:
+        arguments(small_session, "tem_thickness")
+    assert "labels.npy" in caught.value.where
+    assert "session.yaml" in caught.value.where
+
+
 def test_events_come_as_a_path(small_session: Path) -> None:
     assert arguments(small_session, "tofsims_events") == {"source": small_session.parent / "one" / "profile.h5"}

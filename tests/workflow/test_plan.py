@@ -37,14 +37,15 @@ def test_a_sample_has_the_stages_that_its_files_allow(small_session: Path) -> No
 def test_options_come_from_session_sample_and_library(small_session: Path) -> None:
     text = small_session.read_text().replace(
         "tofsims: {file: one/profile.h5}",
-        "tofsims: {file: one/profile.h5, dead_time: 0.04 us}\n    options: {tofsims_profile: {seed: 5}}",
+        "tofsims: {file: one/profile.h5, dead_time: 0.04 us}\n    options: {tofsims_profile: {window_ppm: 500}}",
     )
     small_session.write_text(
-        "ions: [MgF2-, {ion: V-, role: other}]\noptions: {tofsims_profile: {seed: 3, bootstrap: 7}}\n" + text
+        "ions: [MgF2-, {ion: V-, role: other}]\noptions: {tofsims_profile: {window_ppm: 300, calibration: file}}\n"
+        + text
     )
     plan = plan_of(small_session)
     options = plan.job("one.tofsims_profile").options
-    assert (options["seed"], options["bootstrap"], options["dead_time"]) == (5, 7, 40.0)
+    assert (options["window_ppm"], options["calibration"], options["dead_time"]) == (500.0, "file", 40.0)
     assert [(ion["ion"], ion["role"]) for ion in options["ions"]] == [("MgF2-", "inorganic"), ("V-", "other")]
     assert "V" in options["elements"]
     assert "F 1s" in [region["name"] for region in plan.job("two (b).xps_deconvolve").options["regions"]]
@@ -66,6 +67,21 @@ def test_a_file_of_another_technique_is_refused(small_session: Path) -> None:
         plan_of(small_session)
     assert "session.yaml:6: samples.one.tem[0].file" in caught.value.message
     assert "put it under 'xps:'" in caught.value.message
+
+
+def test_data_that_would_count_twice_are_refused(small_session: Path) -> None:
+    one = small_session.parent / "one"
+    (one / "f1s_b.csv").write_bytes((one / "f1s_a.csv").read_bytes())
+    with pytest.raises(SessionError, match=r"f1s_b.csv has the content of f1s_a.csv") as caught:
+        plan_of(small_session)
+    assert "session.yaml:5: samples.one.xps[1].file" in caught.value.message
+
+
+def test_a_file_that_no_stage_takes_is_refused(small_session: Path, real_data: Path) -> None:
+    spectrum = real_data / "tofsims" / "surfacelab_spectra" / "N_Ru-Rh_Bi1_2.txt"
+    small_session.write_text(small_session.read_text().replace("one/profile.h5", str(spectrum)))
+    with pytest.raises(SessionError, match="a kind that no stage takes yet"):
+        plan_of(small_session)
 
 
 def test_every_broken_file_is_told_at_once(small_session: Path) -> None:
@@ -112,13 +128,17 @@ def test_reasons_name_what_changed(small_session: Path) -> None:
     for name in job.outputs:
         (plan.results_folder / name).parent.mkdir(parents=True, exist_ok=True)
         (plan.results_folder / name).touch()
-    made = {**job.key, "code": "other", "options": {**job.options, "seed": 7, "ions": [*job.options["ions"][:-1]]}}
+    made = {
+        **job.key,
+        "code": "other",
+        "options": {**job.options, "dead_time": 7.0, "ions": [*job.options["ions"][:-1]]},
+    }
     made["options"]["elements"] = ["Xx", *job.options["elements"][1:]]
     write_json(plan.results_folder / job.done_file, made)
     assert reasons(plan)[job.name] == [
+        "dead_time: 7.0 -> default",
         f"elements[0]: Xx -> {job.options['elements'][0]}",
         f"ions: {len(job.options['ions']) - 1} entries -> {len(job.options['ions'])} entries",
-        "seed: 7 -> 0",
         "the code of tofsims_profile has changed",
         "one.tofsims_events runs before it",
     ]

@@ -88,7 +88,7 @@ def test_what_does_not_matter_re_runs_nothing(small_session: Path) -> None:
 
 CHANGES = [
     ("option of one sample", "xps: {file: two/f1s.csv",
-     "options: {xps_deconvolve: {bootstrap: 50}}\n    xps: {file: two/f1s.csv",
+     "options: {xps_deconvolve: {background: file}}\n    xps: {file: two/f1s.csv",
      ["compare", "depth_profile", "report", "xps_deconvolve"]),
     ("setting of a file", "pixel_size: 0.05 nm", "pixel_size: 0.06 nm",
      ["compare", "depth_profile", "report", "tem_thickness"]),
@@ -139,14 +139,12 @@ def test_results_survive_being_copied(small_session: Path, tmp_path: Path) -> No
 
 def test_a_user_error_is_told_once_and_stops_the_rest(small_session: Path) -> None:
     text = small_session.read_text().replace(
-        "session: small (1)\n", "session: small (1)\noptions: {xps_deconvolve: {bootstrap: 13}}\n"
+        "session: small (1)\n", "session: small (1)\noptions: {xps_deconvolve: {background: linear}}\n"
     )
     small_session.write_text(text)
     outcome = run(small_session, keep_going=True)
     assert sorted(state.job for state in outcome.failed) == ["one.xps_deconvolve", "two (b).xps_deconvolve"]
-    assert (
-        outcome.failed[0].error == "here: 13 bootstrap samples\n  expected: any other number\n  what to do: change it"
-    )
+    assert outcome.failed[0].error == "here: a linear background\n  expected: any other\n  what to do: change it"
     assert outcome.failed[0].traceback == ""
     assert "tofsims_profile" in journal(small_session)  # went on with what does not need it
     rest = make_plan(load_session(small_session), table=TABLE, without=[state.job for state in outcome.failed])
@@ -158,7 +156,7 @@ def test_a_user_error_is_told_once_and_stops_the_rest(small_session: Path) -> No
     ]
     assert run_plan(rest).returncode == 0
     assert journal(small_session) == ["report"]
-    small_session.write_text(text.replace("bootstrap: 13", "bootstrap: 20"))
+    small_session.write_text(text.replace("background: linear", "background: tougaard"))
     assert run(small_session).returncode == 0
     assert journal(small_session) == [
         "compare",
@@ -173,7 +171,7 @@ def test_a_user_error_is_told_once_and_stops_the_rest(small_session: Path) -> No
 def test_a_bug_keeps_its_traceback(small_session: Path) -> None:
     small_session.write_text(
         small_session.read_text().replace(
-            "session: small (1)\n", "session: small (1)\noptions: {xps_deconvolve: {bootstrap: 14}}\n"
+            "session: small (1)\n", "session: small (1)\noptions: {xps_deconvolve: {background: constant}}\n"
         )
     )
     outcome = run(small_session)

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import difflib
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from depthlock.model.ions import Ion
+from depthlock.model.line_shapes import parse_shape
 from depthlock.model.units import ElectronVolt, PositiveElectronVolt
 
 Role = Literal["organic", "inorganic", "substrate", "other"]
 
 
+def _normal_shape(text: str) -> str:
+    return parse_shape(text).name
+
+
+LineShapeName = Annotated[str, AfterValidator(_normal_shape)]
+"""A line shape in its normal spelling."""
+
+
 class Entry(BaseModel):
     """A frozen record without unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class IonEntry(Entry):
@@ -44,10 +53,12 @@ class Component(Entry):
     fwhm: PositiveElectronVolt = Field(1.6, description="starting full width at half maximum in eV")
     fwhm_min: PositiveElectronVolt = Field(0.6, description="smallest FWHM in eV")
     fwhm_max: PositiveElectronVolt = Field(3.5, description="largest FWHM in eV")
-    shape: Literal["pseudo_voigt", "LA(1.53,243)"] = Field(
-        "pseudo_voigt", description="line shape: Gaussian-Lorentzian sum with fitted share, or CasaXPS's LA(1.53,243)"
+    shape: LineShapeName = Field(
+        "pseudo_voigt",
+        description="line shape: pseudo_voigt (sum), voigt, gl_product with fitted Lorentzian share, or SGL(m), GL(m), "
+        "LA(alpha,beta,m), LF(alpha,beta,w,m), DS(alpha,m)",
     )
-    lorentzian: float = Field(0.3, ge=0, le=1, description="starting Lorentzian share of the pseudo-Voigt sum")
+    lorentzian: float = Field(0.3, ge=0, le=1, description="starting Lorentzian share of shapes that have one")
     splitting: PositiveElectronVolt | None = Field(None, description="distance in eV of the weaker line of a doublet")
     area_ratio: float = Field(0.5, gt=0, le=1, description="area of the weaker over the stronger line of a doublet")
     width_ratio_max: float = Field(1.0, ge=1, le=4, description="largest width of the weaker over the stronger line")

@@ -67,6 +67,13 @@ class Ion:
         return _parse(label.strip())
 
     @property
+    def hill_formula(self) -> str:
+        """Formula in Hill order without charge: equal for one composition, however it is written."""
+        from molmass import Formula
+
+        return str(Formula(self.formula.partition("_")[0]).formula)
+
+    @property
     def elements(self) -> dict[str, int]:
         """Number of atoms an element; isotopes count as their element."""
         from molmass import Formula

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from depthlock.model.chemistry import ChargeReference, IonEntry, Region, SensitivitySet
+from depthlock.model.chemistry import ChargeReference, IonEntry, LineShapeName, Region, SensitivitySet
 from depthlock.model.units import ElectronVolt, Nanometre, NanometrePerSecond, Nanosecond, Second
 
 
 class StageOptions(BaseModel):
     """Base of all stage options: frozen, and no unknown key passes."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class EventsOptions(StageOptions):
@@ -36,7 +36,9 @@ class ProfileOptions(StageOptions):
         description="full width of every mass window in ppm of m/z; from the measured peak if absent",
     )
     dead_time: Nanosecond | None = Field(None, description="detector dead time in ns; from the file if absent")
-    shots_per_pixel: int | None = Field(None, ge=1, description="pulses a pixel and scan (1); from the file if absent")
+    shots_per_pixel: int | None = Field(
+        None, ge=1, le=1_000_000, description="pulses a pixel and scan (1); from the file if absent"
+    )
     calibration: Literal["refit", "file"] = Field(
         "refit", description="mass scale refitted on peaks found, or as in the file"
     )
@@ -46,8 +48,14 @@ class ProfileOptions(StageOptions):
     last_time: Second | None = Field(
         None, description="sputter time in s after which scans are left out of the interface fit"
     )
-    bootstrap: int = Field(200, ge=0, le=10000, description="bootstrap samples for intervals (1)")
-    seed: int = Field(0, ge=0, description="seed of the random numbers (1)")
+
+    @model_validator(mode="after")
+    def _times_are_ordered(self) -> ProfileOptions:
+        if self.first_time is not None and self.last_time is not None and self.first_time >= self.last_time:
+            raise ValueError(
+                f"first_time is {self.first_time:g} s and last_time {self.last_time:g} s; expected first_time below"
+            )
+        return self
 
 
 class DeconvolveOptions(StageOptions):
@@ -56,8 +64,16 @@ class DeconvolveOptions(StageOptions):
     regions: tuple[Region, ...] = Field((), description="filled by the workflow: core levels and chemical states")
     charge_references: tuple[ChargeReference, ...] = Field((), description="filled by the workflow: reference lines")
     sensitivity: SensitivitySet | None = Field(None, description="filled by the workflow: sensitivity factors")
-    background: Literal["active_shirley", "static_shirley", "linear", "constant", "file"] = Field(
+    background: Literal["active_shirley", "static_shirley", "tougaard", "linear", "constant", "file"] = Field(
         "active_shirley", description="background model; 'file' takes the one that an export holds"
+    )
+    tougaard_loss: tuple[float, float, float] = Field(
+        (-1643.0, 0.0, 0.0),
+        description="with background tougaard: C (eV^2), D (eV^2), T0 (eV) of the loss cross section "
+        "T/((C-T^2)^2 + D T^2); the default is the universal U2",
+    )
+    fit_windows: dict[str, tuple[ElectronVolt, ElectronVolt]] = Field(
+        {}, description="binding energies in eV, as measured, between which a region is fitted; all of it if absent"
     )
     charge_reference: str | None = Field(
         None,
@@ -70,8 +86,14 @@ class DeconvolveOptions(StageOptions):
     charge_scope: Literal["auto", "common", "region"] = Field(
         "auto", description="one charge shift for all regions of a level, one a region, or as the data ask for"
     )
-    bootstrap: int = Field(200, ge=0, le=10000, description="bootstrap samples for weak components (1)")
-    seed: int = Field(0, ge=0, description="seed of the random numbers (1)")
+    shapes: dict[str, LineShapeName] = Field(
+        {}, description="line shape of a region ('F 1s') or component ('F 1s/CF3') in place of the library's"
+    )
+    compared_shapes: tuple[LineShapeName, ...] = Field(
+        ("gl_product", "LA(1.53,243)"),
+        description="shapes tried in place of pseudo_voigt where nobody chose one; areas that depend on it are "
+        "flagged shape_sensitive and their errors widened",
+    )
 
 
 class ThicknessOptions(StageOptions):

@@ -4,16 +4,44 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 
 from depthlock.model.chemistry import IonEntry
+from depthlock.model.ions import Ion
 from depthlock.model.options import Options
-from depthlock.model.units import Nanometre, Nanosecond, Second
+from depthlock.model.units import Nanometre, Nanosecond, PositiveElectronVolt, Second
+from depthlock.model.yaml_file import fault_below
 
 DEFAULT_CHEMISTRY = "mg-tfsi-v2o5"
 
-Name = Annotated[str, StringConstraints(pattern=r"^[^\W_][\w.+() -]*$", max_length=80)]
+_DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10))}
+
+
+def _can_be_a_folder(name: str) -> str:
+    """Refuse names that Windows cannot give to a folder, so that results can be copied there."""
+    if name[-1] in ". ":
+        raise ValueError(f"the name {name!r} ends with {name[-1]!r}; expected a letter, a digit or one of _ + - ( )")
+    if name.partition(".")[0].lower() in _DEVICES:
+        raise ValueError(f"the name {name!r} means a device on Windows; expected another name")
+    return name
+
+
+Name = Annotated[
+    str, StringConstraints(pattern=r"^[^\W_][\w.+() -]*$", max_length=80), AfterValidator(_can_be_a_folder)
+]
 """A name that can be a folder: starts with a letter or digit; then letters, digits, `_ . + - ( )` and blanks."""
+
+TAKEN_NAMES = {"figures", "exports", "report.html", "summary.csv", "provenance.json", "comparison.nc"}
+"""Names in the results folder that no sample can have."""
 
 
 def _as_ion_entry(value: Any) -> Any:
@@ -27,14 +55,16 @@ def _as_list(value: Any) -> Any:
 class Part(BaseModel):
     """A frozen part of a session without unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class TofsimsInput(Part):
     """One TOF-SIMS depth profile."""
 
     file: str = Field(description="raw file, relative to the session file")
-    shots_per_pixel: int | None = Field(None, ge=1, description="pulses a pixel and scan; from the file if absent")
+    shots_per_pixel: int | None = Field(
+        None, ge=1, le=1_000_000, description="pulses a pixel and scan; from the file if absent"
+    )
     dead_time: Nanosecond | None = Field(None, description="detector dead time; from the file if absent")
 
 
@@ -43,8 +73,8 @@ class XpsInput(Part):
 
     file: str = Field(description="raw file, relative to the session file")
     sample: str | None = Field(None, description="sample identifier inside the file, when it holds several")
-    photon_energy: Annotated[float, Field(gt=0)] | None = Field(
-        None, description="photon energy in eV, when the file has a kinetic axis and does not state it"
+    photon_energy: PositiveElectronVolt | None = Field(
+        None, description="photon energy, when the file has a kinetic axis and does not state it"
     )
     region: str | None = Field(None, description="core level, when the file does not name it")
     etch_times: tuple[Second, ...] | None = Field(
@@ -61,7 +91,24 @@ class TemInput(Part):
         0.0, description="relative standard error of the pixel size"
     )
     lattice_spacing: Nanometre | None = Field(None, description="expected spacing of the crystal's fringes, as a hint")
+    calibrate_with: Nanometre | None = Field(
+        None, description="known spacing of the fringes, to calibrate the pixel size with; then it is no result"
+    )
+    labels: str | None = Field(
+        None,
+        description="hand-corrected label image (0 outside, 1 layer, 2 crystal) of the image's size, png, tif or npy,"
+        " relative to the session file; takes the place of the segmentation",
+    )
     frame: int | None = Field(None, ge=0, description="which image of a stack, counted from 0")
+
+    @model_validator(mode="after")
+    def _one_use_of_the_lattice(self) -> TemInput:
+        if self.calibrate_with is not None and self.lattice_spacing is not None:
+            raise ValueError(
+                "'calibrate_with' and 'lattice_spacing' together; expected one of them: a lattice that is the ruler"
+                " cannot be looked for too"
+            )
+        return self
 
 
 class Sample(Part):
@@ -91,6 +138,46 @@ class Session(Part):
     samples: Annotated[dict[Name, Sample], Field(min_length=1, description="samples by name")]
     options: Options = Field(Options(), description="options of any stage, for all samples")
     scheduler: str | None = Field(None, description="address of a running dask.distributed scheduler")
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Session:
+        before: dict[str, str] = {}
+        for name in self.samples:
+            if name.lower() in TAKEN_NAMES:
+                raise fault_below(f"'{name}' is a name of the results folder's own; expected another one",
+                                  "samples", name)  # fmt: skip
+            if name.lower() in before:
+                raise fault_below(
+                    f"'{name}' and '{before[name.lower()]}' are one folder on Windows and macOS; "
+                    "expected names that differ in more than capitals", "samples", name,
+                )  # fmt: skip
+            before[name.lower()] = name
+        return self
+
+    @model_validator(mode="after")
+    def _ions_differ(self) -> Session:
+        before: dict[tuple[str, int], str] = {}
+        for number, entry in enumerate(self.ions):
+            ion = Ion.parse(entry.ion)
+            same = (ion.hill_formula, ion.charge)
+            if same in before:
+                raise fault_below(f"'{entry.ion}' is the same ion as '{before[same]}'; expected every ion once",
+                                  "ions", number)  # fmt: skip
+            before[same] = entry.ion
+        return self
+
+    @model_validator(mode="after")
+    def _options_fit_together(self) -> Session:
+        for name in self.samples:
+            try:
+                self.options_of(name)
+            except ValidationError as error:
+                detail = error.errors()[0]
+                told = detail["msg"].removeprefix("Value error, ")
+                raise fault_below(
+                    f"{told} (together with the options at the top)", "samples", name, "options", *detail["loc"]
+                ) from None
+        return self
 
     def options_of(self, sample: str | None = None) -> Options:
         """The session's options with the sample's own on top, field by field."""

@@ -41,11 +41,20 @@ class LoadedSession:
     @property
     def results(self) -> Path:
         """Folder of this session's results."""
-        return self.folder / self.session.output / self.session.session
+        return self.folder / Path(self.session.output).expanduser() / self.session.session
 
     def resolve(self, file: str) -> Path:
-        """A path of the session as an absolute one."""
-        return (self.folder / Path(file).expanduser()).resolve()
+        """A path of the session as an absolute one.
+
+        Raises
+        ------
+        ValueError
+            If the text cannot be a path on this system.
+        """
+        try:
+            return (self.folder / Path(file).expanduser()).resolve()
+        except (OSError, RuntimeError) as error:  # a home of nobody, a loop of links
+            raise ValueError(str(error)) from error
 
     def where(self, *keys: str | int) -> str:
         """`file:line: path.of.the[0].key` of a place in the session."""
@@ -65,6 +74,7 @@ def load_session(path: Path) -> LoadedSession:
     session = validate(Session, document, path)
     loaded = LoadedSession(session, path, document)
     _check_files(loaded)
+    _check_output(loaded)
     return loaded
 
 
@@ -81,18 +91,50 @@ def named_files(session: Session) -> Iterator[tuple[tuple[str | int, ...], str]]
 def _check_files(loaded: LoadedSession) -> None:
     faults = []
     for keys, file in named_files(loaded.session):
-        path = loaded.resolve(file)
-        if path.is_file():
-            continue
-        found = f"'{file}' is a folder" if path.is_dir() else f"there is no file '{file}'"
-        siblings = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
-        near = difflib.get_close_matches(path.name, siblings, 1, 0.5)
-        hint = (
-            f"did you mean '{near[0]}'?" if near else f"looked for {path}; paths start from the session file's folder"
-        )
-        faults.append(SessionError(found, where=loaded.where(*keys), hint=hint).message)
+        try:
+            path = loaded.resolve(file)
+            if path.is_file():
+                continue
+            found = f"'{file}' is a folder" if path.is_dir() else f"there is no file '{file}'"
+            if (loaded.folder / file).is_symlink():
+                found = f"'{file}' is a link to {path}, which is not there"
+            hint = _nearest_file(file, path)
+        except (OSError, ValueError) as error:
+            found, hint = f"{file[:60]!r} cannot be a path: {getattr(error, 'strerror', None) or error}", ""
+        faults.append(SessionError(found, expected="a raw file", where=loaded.where(*keys), hint=hint).message)
     if faults:
         raise SessionError("\n".join(faults))
+
+
+def _nearest_file(file: str, path: Path) -> str:
+    """Say which file may be meant: one of a similar name beside it, or what stands in the folder that is named."""
+    folder = path if path.is_dir() else path.parent
+    names = sorted(entry.name for entry in folder.iterdir() if entry.is_file()) if folder.is_dir() else []
+    if folder == path:
+        return f"name a file in it: {', '.join(names[:5])}" if names else "name a file"
+    near = difflib.get_close_matches(path.name, names, 1, 0.5)
+    if near:
+        return f"did you mean '{Path(file).with_name(near[0]).as_posix()}'?"
+    return f"looked for {path}; paths start from the session file's folder"
+
+
+def _check_output(loaded: LoadedSession) -> None:
+    """Refuse an output folder that cannot be one, before anything is computed."""
+    keys = ("output",) if "output" in loaded.session.model_fields_set else ("session",)
+    try:
+        place = loaded.results
+        while not place.exists() and not place.is_symlink():
+            place = place.parent
+        if place.is_dir():
+            return
+        found = f"the results cannot go to {loaded.results}: {place} is " + (
+            "a link that leads nowhere" if place.is_symlink() else "a file"
+        )
+    except (OSError, ValueError) as error:
+        found = f"{loaded.session.output[:60]!r} cannot be a folder: {getattr(error, 'strerror', None) or error}"
+    raise SessionError(
+        found, expected="a folder, or the name of a new one", where=loaded.where(*keys), hint="name another 'output:'"
+    )
 
 
 def json_schema() -> Mapping[str, Any]:

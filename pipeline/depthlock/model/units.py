@@ -85,7 +85,7 @@ def measured_in(unit: str, **bounds: Any) -> Any:
     unit : str
         The unit in which the number is kept.
     **bounds
-        `gt`, `ge`, `lt`, `le` in that unit.
+        `gt`, `ge`, `lt`, `le` in that unit. They keep out slips of the unit and numbers that no computation survives.
     """
     schema = {
         "anyOf": [{"type": "number"}, {"type": "string", "pattern": r"^\s*[-+0-9.eE]+\s*\S*"}],
@@ -94,16 +94,16 @@ def measured_in(unit: str, **bounds: Any) -> Any:
     return Annotated[
         float,
         BeforeValidator(lambda value: parse_quantity(value, unit)),
-        Field(**bounds),
+        Field(allow_inf_nan=False, **bounds),
         WithJsonSchema(schema),
     ]
 
 
-Nanometre = measured_in("nm", gt=0)
-Micrometre = measured_in("µm", gt=0)
-Second = measured_in("s", ge=0)
-Nanosecond = measured_in("ns", ge=0)
-ElectronVolt = measured_in("eV")
-PositiveElectronVolt = measured_in("eV", gt=0)
-NanometrePerSecond = measured_in("nm/s", gt=0)
+Nanometre = measured_in("nm", gt=0, le=1e6)
+Micrometre = measured_in("µm", gt=0, le=1e6)
+Second = measured_in("s", ge=0, le=1e7)
+Nanosecond = measured_in("ns", ge=0, le=1e6)
+ElectronVolt = measured_in("eV", ge=-1e5, le=1e5)
+PositiveElectronVolt = measured_in("eV", gt=0, le=1e5)
+NanometrePerSecond = measured_in("nm/s", gt=0, le=1e3)
 Degree = measured_in("degree", ge=-90, le=90)

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from depthlock.model.errors import SessionError
 
 if typing.TYPE_CHECKING:
-    from pydantic_core import ErrorDetails
+    from pydantic_core import ErrorDetails, PydanticCustomError
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -31,6 +31,8 @@ _EXPECTED = {
     "float_parsing": "a number",
     "bool_type": "true or false",
     "bool_parsing": "true or false",
+    "finite_number": "a finite number",
+    "too_short": "at least one entry",
 }
 
 
@@ -52,6 +54,7 @@ def read_yaml(path: Path, what: str, hint: str = "") -> Any:
         With file, line and what was found.
     """
     from ruamel.yaml import YAML
+    from ruamel.yaml.constructor import DuplicateKeyError
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
     try:
@@ -65,23 +68,37 @@ def read_yaml(path: Path, what: str, hint: str = "") -> Any:
             "this is a folder", expected=f"a {what} (.yaml)", where=str(path), hint="name the file in it"
         ) from None
     except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
         raise SessionError(
-            f"byte {error.start} is not UTF-8 text", expected=f"a {what} in YAML", where=str(path)
+            f"byte {error.start} is not UTF-8 text", expected=f"a {what} in YAML", where=f"{path}:{line}",
+            hint="save it as UTF-8 in the editor; for a raw file, 'depthlock info FILE' says what it holds",
+        ) from None  # fmt: skip
+    except OSError as error:
+        raise SessionError(
+            f"the {what} cannot be read: {error.strerror or error}", where=str(path), hint="check its permissions"
         ) from None
     try:
         document = YAML(typ="rt", pure=True).load(text)
+    except DuplicateKeyError as error:
+        key = (error.problem or "").partition('"')[2].partition('"')[0]
+        at = f":{error.problem_mark.line + 1}" if error.problem_mark is not None else ""
+        raise SessionError(
+            f"the key '{key}' stands twice", expected="every key once", where=f"{path}{at}",
+            hint="rename or remove one of the two",
+        ) from None  # fmt: skip
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        line = f":{mark.line + 1}" if mark is not None else ""
+        at = f":{mark.line + 1}" if mark is not None else ""
         problem = " ".join(part for part in (error.context, error.problem) if part)
+        tabs = "YAML does not take tabs: indent with blanks" if "'\\t'" in problem else ""
         raise SessionError(
-            problem or "this is not YAML", expected="YAML with 'key: value' lines", where=f"{path}{line}",
-            hint="check indentation, colons and quotes around this line",
+            problem or "this is not YAML", expected="YAML with 'key: value' lines", where=f"{path}{at}",
+            hint=tabs or "check indentation, colons, brackets and quotes in this line and the one before",
         ) from None  # fmt: skip
     except YAMLError as error:
         raise SessionError(str(error).splitlines()[0], expected=f"a {what} in YAML", where=str(path)) from None
     if not isinstance(document, dict):
-        found = "an empty file" if document is None else f"a {type(document).__name__}"
+        found = "an empty file" if document is None else "a list" if isinstance(document, list) else "a single value"
         raise SessionError(
             found, expected="'key: value' lines at the top", where=f"{path}:1", hint=hint,
         )  # fmt: skip
@@ -104,7 +121,7 @@ def validate(model: type[Model], document: Any, path: Path) -> Model:
 
 
 def _fault(model: type[BaseModel], path: Path, document: Any, detail: ErrorDetails) -> SessionError:
-    keys, kind, found = tuple(detail["loc"]), detail["type"], detail["input"]
+    keys, kind, found = tuple(key for key in detail["loc"] if key != "[key]"), detail["type"], detail["input"]
     if kind == "extra_forbidden":
         valid = _valid_keys(model, keys[:-1])
         near = difflib.get_close_matches(str(keys[-1]), valid, 1, 0.4)
@@ -130,17 +147,41 @@ def _fault(model: type[BaseModel], path: Path, document: Any, detail: ErrorDetai
     if kind == "value_error":
         return SessionError(str(detail["ctx"]["error"]), where=place(path, document, keys))
     if kind == "string_pattern_mismatch":
-        keys = tuple(key for key in keys if key != "[key]")
         return SessionError(
             f"found {_shown(found)}",
             expected="a name that starts with a letter or digit and holds letters, digits, blanks and . _ + - ( )",
             where=place(path, document, keys),
         )
+    if kind == FAULT_BELOW:
+        return SessionError(detail["msg"], where=place(path, document, (*keys, *detail["ctx"]["keys"])))
     expected = _EXPECTED.get(kind) or detail["msg"].removeprefix("Input should be ")
+    if kind == "string_type" and isinstance(found, int | float):
+        expected += f", which has quotes when it looks like a number: '{found}'"
+    if kind == "model_type":
+        expected += _example(_model_at(model, keys))
     return SessionError(f"found {_shown(found)}", expected=expected, where=place(path, document, keys))
 
 
+FAULT_BELOW = "fault_below"
+"""Type of a pydantic error that a model raises about a place below it: `fault_below`."""
+
+
+def fault_below(message: str, *keys: str | int) -> PydanticCustomError:
+    """Return the error that a validator raises to point to a key below the model it belongs to."""
+    from pydantic_core import PydanticCustomError
+
+    return PydanticCustomError(FAULT_BELOW, "{message}", {"message": message, "keys": keys})
+
+
+def _example(model: type[BaseModel] | None) -> str:
+    """The keys that a mapping needs, as an example."""
+    needed = [name for name, field in model.model_fields.items() if field.is_required()] if model is not None else []
+    return ", such as {" + ", ".join(f"{name}: ..." for name in needed) + "}" if needed else ""
+
+
 def _shown(value: Any) -> str:
+    if value is None:
+        return "nothing"
     text = repr(dict(value)) if isinstance(value, dict) else repr(value)
     return text if len(text) <= 80 else text[:77] + "..."
 
@@ -151,12 +192,13 @@ def place(path: Path, document: Any, keys: Sequence[str | int]) -> str:
     line = 1
     for key in keys:
         try:
-            position = node.lc.item(key) if isinstance(key, int) else node.lc.key(key)
+            lines = node.lc
+            position = lines.item(key) if isinstance(node, list) else lines.key(key)
             line = position[0] + 1
             node = node[key]
         except (KeyError, IndexError, TypeError, AttributeError):
             break
-    dotted = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys).lstrip(".")
+    dotted = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys).removeprefix(".")
     return f"{path}:{line}: {dotted}" if dotted else f"{path}:{line}"
 
 

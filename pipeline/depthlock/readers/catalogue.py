@@ -27,6 +27,8 @@ class Reader:
         decide nothing.
     recognises, read, describe
         ``module:function`` paths; see the module's text for what they must do.
+    beside
+        ``module:function`` that finds the second file of formats that come in two; empty for all others.
     verified
         Whether the reader was checked on real files; ``depthlock info`` says so when it was not.
     generic
@@ -43,9 +45,10 @@ class Reader:
     describe: str
     verified: bool = True
     generic: bool = False
+    beside: str = ""
 
     def function(self, role: str) -> Callable[..., Any]:
-        """Import and return one of the reader's functions: ``recognises``, ``read`` or ``describe``."""
+        """Import and return one of the reader's functions: ``recognises``, ``read``, ``describe`` or ``beside``."""
         module_name, _, attribute = str(getattr(self, role)).partition(":")
         function: Callable[..., Any] = getattr(importlib.import_module(module_name), attribute)
         return function
@@ -61,6 +64,7 @@ def _of_module(
     *,
     verified: bool = True,
     generic: bool = False,
+    beside: str = "",
 ) -> Reader:
     """Declare a reader whose module has plain ``recognises``, ``read`` and ``describe`` functions."""
     path = f"depthlock.readers.{module}"
@@ -75,6 +79,7 @@ def _of_module(
         describe=f"{path}:describe",
         verified=verified,
         generic=generic,
+        beside=f"{path}:{beside}" if beside else "",
     )
 
 
@@ -102,6 +107,78 @@ BUILT_IN: tuple[Reader, ...] = (
         "tofsims_spectrum",
         "IONTOF SurfaceLab spectrum (text)",
         (".txt", ".ascii"),
+    ),
+    _of_module(
+        "iontof_raw",
+        "iontof_itm",
+        "tofsims",
+        "tofsims_events",
+        "IONTOF raw ions (.itm)",
+        (".itm", ".itmx"),
+        verified=False,
+    ),
+    _of_module(
+        "iontof_images",
+        "iontof_ita",
+        "tofsims",
+        "tofsims_export",
+        "IONTOF image stacks (.ita)",
+        (".ita",),
+        verified=False,
+    ),
+    _of_module(
+        "iontof_surfacelab7",
+        "iontof_itax",
+        "tofsims",
+        "tofsims_export",
+        "IONTOF SurfaceLab 7 analysis (.itax)",
+        (".itax",),
+        verified=False,
+    ),
+    _of_module(
+        "iontof_grd",
+        "iontof_grd",
+        "tofsims",
+        "tofsims_events",
+        "IONTOF raw ions exported from SurfaceLab (.grd with .properties.txt)",
+        (".grd",),
+        verified=False,
+        beside="properties_of",
+    ),
+    _of_module(
+        "surfacelab_volume",
+        "surfacelab_volume",
+        "tofsims",
+        "tofsims_volume",
+        "IONTOF SurfaceLab volume of one ion (text, x y z counts)",
+        (".txt", ".ascii"),
+        verified=False,
+    ),
+    _of_module(
+        "imzml",
+        "imzml",
+        "tofsims",
+        "tofsims_events",
+        "imzML spectrum image",
+        (".imzml",),
+        verified=False,
+        beside="binary_beside",
+    ),
+    _of_module(
+        "tofwerk",
+        "tofwerk",
+        "tofsims",
+        "tofsims_signal",
+        "Tofwerk TofDAQ file (peak signals)",
+        (".h5",),
+    ),
+    _of_module(
+        "cameca",
+        "cameca",
+        "tofsims",
+        "tofsims_export",
+        "Cameca image stack (.im)",
+        (".im",),
     ),
     _of_module("mibi", "mibi", "tofsims", "tofsims_events", "TOF-SIMS events of a MIBIscope (.bin)", (".bin",)),
     _of_module(

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import logging
 import os
 import shutil
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from depthlock.model.errors import ReadError, WorkflowError
 from depthlock.model.options import EventsOptions
-from depthlock.readers import mibi
+from depthlock.readers import imzml, iontof_grd, iontof_raw, mibi
 from depthlock.readers.event_checks import validate_events
-from depthlock.readers.event_writer import write_events
+from depthlock.readers.event_writer import EventBlock, StoreHeader, write_events
 from depthlock.readers.registry import Reader, find
 
 LOG = logging.getLogger(__name__)
@@ -51,9 +50,9 @@ def convert_to_events(source: Path, target: Path, options: EventsOptions) -> Non
 
 
 def _no_events(source: Path, reader: Reader) -> ReadError:
-    if reader.gives == "tofsims_export":
+    if reader.gives in {"tofsims_export", "tofsims_volume", "tofsims_signal"}:
         return ReadError(
-            f"the file holds {reader.title}: sums over the raster, no single ions",
+            f"the file holds {reader.title}: profiles or images of chosen masses, no single ions",
             expected="a raw file with single ions",
             where=str(source),
             hint="`depthlock run` reads such profiles without this stage; 3-D results need the raw file",
@@ -112,16 +111,47 @@ def _link(origin: Path, beside: Path) -> str:
     return "copy"
 
 
-def _convert_mibi(source: Path, target: Path) -> None:
-    layout = mibi.parse(source)
-    with source.open("rb") as stream:
-        md5 = hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-    write_events(target, mibi.event_blocks(source, layout), layout.store_header(md5))
+def _converted(source: Path, target: Path, blocks: Iterable[EventBlock], header: StoreHeader) -> None:
+    write_events(target, blocks, header)
     checked = validate_events(target)
     LOG.info("%s: %d ions converted to %s", source, checked.ions, target)
 
 
-CONVERTERS: dict[str, Callable[[Path, Path], None]] = {"simsh5": _reference, "mibi": _convert_mibi}
+def _convert_mibi(source: Path, target: Path) -> None:
+    layout = mibi.parse(source)
+    _converted(source, target, mibi.event_blocks(source, layout), layout.store_header(iontof_raw.file_md5(source)))
+
+
+def _convert_itm(source: Path, target: Path) -> None:
+    raw = iontof_raw.parse(source)
+    _converted(source, target, iontof_raw.event_blocks(source, raw), raw.store_header(iontof_raw.file_md5(source)))
+
+
+def _convert_grd(source: Path, target: Path) -> None:
+    parsed = iontof_grd.parse(source)
+    header = iontof_grd.store_header(parsed, iontof_raw.file_md5(source))
+    _converted(source, target, iontof_grd.event_blocks(source, parsed), header)
+
+
+def _convert_imzml(source: Path, target: Path) -> None:
+    image, bins = imzml.parse(source), imzml.grid(source)
+    header = imzml.store_header(source, image, bins, iontof_raw.file_md5(source))
+    _converted(source, target, imzml.event_blocks(source, image, bins), header)
+
+
+CONVERTERS: dict[str, Callable[[Path, Path], None]] = {
+    "simsh5": _reference,
+    "iontof_itm": _convert_itm,
+    "iontof_grd": _convert_grd,
+    "imzml": _convert_imzml,
+    "mibi": _convert_mibi,
+}
 """By reader name: how its files become an event store."""
 
-FORMATS = {"simsh5": "tof-sims-sparse-hdf5 (ULVAC-PHI)", "mibi": "MIBIscope .bin"}
+FORMATS = {
+    "simsh5": "tof-sims-sparse-hdf5 (ULVAC-PHI)",
+    "iontof_itm": "IONTOF .itm",
+    "iontof_grd": "IONTOF .grd with its .properties.txt",
+    "imzml": "imzML with profile spectra in counts",
+    "mibi": "MIBIscope .bin",
+}

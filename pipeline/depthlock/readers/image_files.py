@@ -5,12 +5,13 @@ from __future__ import annotations
 import gc
 import importlib
 import logging
+import shutil
 import tempfile
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from depthlock.model.errors import ReadError
 from depthlock.readers import dm_tags
 from depthlock.readers.hdf5_access import HDF5_SIGNATURE, opened
-from depthlock.readers.image_scale import Axis
+from depthlock.readers.image_scale import Axis, imagej_axes
 
 _COPY = "copy or export the file again"
 
@@ -135,7 +136,10 @@ def _named(path: Path, suffix: str) -> Iterator[str]:
         return
     with tempfile.TemporaryDirectory() as folder:
         link = Path(folder) / f"image{suffix}"
-        link.symlink_to(path.absolute())
+        try:
+            link.symlink_to(path.absolute())
+        except OSError:  # Windows lets only some users make links
+            shutil.copyfile(path, link)
         yield str(link)
 
 
@@ -220,7 +224,14 @@ def _load_tiff(path: Path) -> list[Picture]:
             plain = all(one.keyframe.compression != tifffile.COMPRESSION.JPEG for one in series)
             if not plain:
                 return _plain_pages(file, path)
-    return _rosettasciio("tiff", "TIFF")(path)
+            scale = imagej_axes(file)
+    pictures = _rosettasciio("tiff", "TIFF")(path)
+    if scale is None:
+        return pictures
+    return [
+        replace(one, axes=(*one.axes[:-2], *scale)) if not any(axis.units for axis in one.axes[-2:]) else one
+        for one in pictures
+    ]
 
 
 OLYMPUS_SIS = 33560

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 _NANOMETRES = {
     "pm": 1e-3,
@@ -79,3 +80,33 @@ def pixel_size_nm(axes: tuple[Axis, Axis]) -> tuple[tuple[float, float] | None, 
             return None, f"the file's scale, {axis.scale:g} {axis.units} a pixel, is no microscope's"
         sizes.append(abs(size))
     return (sizes[0], sizes[1]), ""
+
+
+def imagej_axes(file: Any) -> tuple[Axis, Axis] | None:
+    """Axes (y, x) of a TIFF file that ImageJ calibrated; None for any other.
+
+    ImageJ keeps the unit in its own description and pixels a unit in the resolution tags, then with the resolution
+    unit 'none'. Where that tag says inch or centimetre, the numbers are a printer's, whatever the description says.
+
+    Parameters
+    ----------
+    file : tifffile.TiffFile
+    """
+    described = file.imagej_metadata
+    unit = described.get("unit") if isinstance(described, dict) else None
+    if not isinstance(unit, str) or not unit.strip():
+        return None
+    tags = file.pages[0].tags
+    printer = tags.get("ResolutionUnit")
+    if printer is not None and int(printer.value) != 1:
+        return None
+    # The description is ASCII: what is not stands as Java's escape.
+    written = unit.replace("\\u00B5", "µ").replace("\\u00b5", "µ").replace("\\u00C5", "Å").replace("\\u00c5", "Å")
+    axes: list[Axis] = []
+    for name in ("YResolution", "XResolution"):
+        tag = tags.get(name)
+        pixels, units = tag.value if tag is not None else (0, 0)
+        if not pixels or not units:
+            return None
+        axes.append(Axis(units / pixels, written))
+    return axes[0], axes[1]

@@ -174,7 +174,7 @@ def find(path: str | Path) -> Reader:
             refusals.append(refusal)
     if refusals:
         raise refusals[0]
-    seen = foreign(Path(path), head)
+    seen = foreign(head)
     if seen is not None:
         raise ReadError(f"this is {seen[0]}, which depthlock does not read yet", where=str(path), hint=seen[1])
     known = "; ".join(dict.fromkeys(reader.title for reader in readers()))

@@ -161,7 +161,7 @@ def _rows(lines: list[str], first: int, width: int, columns: list[int], path: Pa
     return values
 
 
-def _complete(intensity: NDArray[np.float64], counted: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def complete_scans(intensity: NDArray[np.float64], counted: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Which scans were measured whole; only rows at the end can be incomplete (the measurement was stopped).
 
     A row is incomplete when a fifth of the profiles that had counts in the five rows before (five each or more) is
@@ -178,7 +178,7 @@ def _complete(intensity: NDArray[np.float64], counted: NDArray[np.bool_]) -> NDA
     return complete
 
 
-def _unique(labels: list[str], masses: NDArray[np.float64]) -> list[str]:
+def unique_labels(labels: list[str], masses: NDArray[np.float64]) -> list[str]:
     """Labels made unique by their m/z, and where that does not suffice by their order."""
     repeated = {label for label in labels if labels.count(label) > 1}
     told = [
@@ -225,7 +225,7 @@ def read(path: Path) -> xr.Dataset:
             where=str(path),
             hint=_AGAIN,
         )
-    complete = _complete(intensity, counted)
+    complete = complete_scans(intensity, counted)
     smoothing = next((remark for remark in table.remarks if "smoothing" in remark.lower()), "")
     attrs: dict[str, Any] = {
         "source": str(path),
@@ -235,7 +235,7 @@ def read(path: Path) -> xr.Dataset:
         "incomplete_scans": [int(scan) for scan in np.flatnonzero(~complete)],
         "remarks": table.remarks,
     }
-    labels = _unique([name.label for name in table.names], table.masses)
+    labels = unique_labels([name.label for name in table.names], table.masses)
     variables = {
         "intensity": (("ion", "scan"), intensity, {"units": "1", "long_name": "counts a point, dead-time corrected"}),
         "complete": ("scan", complete.astype(np.int8), {"units": "1"}),

@@ -14,7 +14,7 @@ from depthlock.workflow.files import canonical_json, read_json, write_json
 from depthlock.workflow.fingerprint import code_fingerprint
 from depthlock.workflow.inputs import open_raw, sample_spectra
 from depthlock.workflow.jobs import HIDDEN, Job, Plan, RawFile
-from depthlock.workflow.plan import joined
+from depthlock.workflow.raw_files import joined
 
 
 @dataclass(frozen=True)

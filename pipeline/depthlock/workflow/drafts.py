@@ -3,23 +3,42 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from depthlock.model.errors import DepthlockError, SessionError
+from depthlock.model.session import TAKEN_NAMES
 from depthlock.model.session_file import SCHEMA_HEADER
 
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from depthlock.readers.registry import Reader
+
 SCHEMA_FILE = "session.schema.json"
+
+_NO_SCALE = "give its pixel_size, such as 0.03 nm: the file has none"
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """One file under a technique: its YAML value, what is to be said about it, and the spectra in it."""
+
+    file: Path
+    value: str
+    remark: str = ""
+    spectra: tuple[xr.Dataset, ...] = ()
 
 
 @dataclass
 class _Drafted:
-    """What was found for one sample, as YAML values by technique, with remarks."""
+    """What was found for one sample, by technique."""
 
-    tofsims: list[str] = field(default_factory=list)
-    xps: list[str] = field(default_factory=list)
-    tem: list[str] = field(default_factory=list)
+    tofsims: list[_Entry] = field(default_factory=list)
+    xps: list[_Entry] = field(default_factory=list)
+    tem: list[_Entry] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -45,7 +64,8 @@ def draft_session(folder: Path) -> Draft:
     """Draft a session from the raw files below a folder.
 
     The files of one sub-folder are one sample; those in the folder itself are one too. A spectrum file that holds
-    several samples gives one sample each.
+    several samples gives one sample each, and so do spectrum files that cannot be levels of one etch series. Every
+    file is opened, so that the draft passes `depthlock check` unless it says what is to be filled in.
 
     Raises
     ------
@@ -62,15 +82,17 @@ def draft_session(folder: Path) -> Draft:
         )
     samples: dict[str, _Drafted] = {}
     passed_over: dict[str, str] = {}
+    seen: dict[tuple[int, str], Path] = {}
     for path in sorted(folder.rglob("*")):
         relative = path.relative_to(folder)
         hidden = any(part.startswith(".") for part in relative.parts)
         if not path.is_file() or hidden or relative.parts[0] == "results" or path.name == SCHEMA_FILE:
             continue
         try:
-            _place(samples, folder, relative)
+            _place(samples, folder, relative, seen)
         except DepthlockError as error:
-            passed_over[str(relative)] = error.found.splitlines()[0]
+            passed_over[relative.as_posix()] = error.found.splitlines()[0]
+    samples = _with_series_apart(samples)
     if not samples:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in list(passed_over.items())[:3])
         raise SessionError(
@@ -83,30 +105,85 @@ def draft_session(folder: Path) -> Draft:
     return Draft(_text(_name(folder.name), samples, passed_over), counts, passed_over)
 
 
-def _place(samples: dict[str, _Drafted], folder: Path, relative: Path) -> None:
+def _place(samples: dict[str, _Drafted], folder: Path, relative: Path, seen: dict[tuple[int, str], Path]) -> None:
     from depthlock.readers import registry
+    from depthlock.workflow.stages import taken_by
 
     path = folder / relative
     reader = registry.find(path)
-    facts = reader.function("describe")(path)
+    if not taken_by(reader.technique, reader.gives):
+        raise SessionError(f"{reader.title}: no stage takes such data yet")
+    _refuse_copy(path, relative, seen)
     name = _name(relative.parts[0] if len(relative.parts) > 1 else folder.name)
-    file = _quoted(relative.as_posix())
+    value = f"{{file: {_quoted(relative.as_posix())}}}"
+    facts = reader.function("describe")(path)
     if reader.technique == "tofsims":
-        samples.setdefault(name, _Drafted()).tofsims.append(f"{{file: {file}}}")
+        samples.setdefault(name, _Drafted()).tofsims.append(_Entry(relative, value))
     elif reader.technique == "xps":
-        inside = _samples_inside(facts)
-        for sample in inside if len(inside) > 1 else [""]:
-            own = samples.setdefault(_name(sample) if sample else name, _Drafted())
-            own.xps.append(f"{{file: {file}, sample: {_quoted(sample)}}}" if sample else f"{{file: {file}}}")
-    elif reader.technique == "tem":
-        remark = "" if _has_scale(path, reader) else "  # give its pixel_size, such as 0.03 nm: the file has none"
-        samples.setdefault(name, _Drafted()).tem.append(f"{{file: {file}}}{remark}")
+        _place_spectra(samples, name, path, relative, reader, _samples_inside(facts))
     else:
-        raise SessionError(f"{reader.title}: no stage takes {reader.technique} data yet")
+        scaled = "pixel_size_nm" in reader.function("read")(path).attrs
+        samples.setdefault(name, _Drafted()).tem.append(_Entry(relative, value, "" if scaled else _NO_SCALE))
 
 
-def _has_scale(path: Path, reader: Any) -> bool:
-    return "pixel_size_nm" in reader.function("read")(path).attrs
+def _refuse_copy(path: Path, relative: Path, seen: dict[tuple[int, str], Path]) -> None:
+    from depthlock.workflow.manifest import file_sha256
+
+    try:
+        content = (path.stat().st_size, file_sha256(path))
+    except OSError as error:
+        raise SessionError(f"it cannot be read: {error.strerror or error}") from error
+    if content in seen:
+        raise SessionError(f"it has the content of {seen[content].as_posix()}")
+    seen[content] = relative
+
+
+def _place_spectra(
+    samples: dict[str, _Drafted], name: str, path: Path, relative: Path, reader: Reader, inside: list[str]
+) -> None:
+    file = _quoted(relative.as_posix())
+    several = len(inside) > 1
+    entries: dict[str, _Entry] = {}
+    for sample in inside if several else [""]:
+        spectra = tuple(reader.function("read")(path, sample=sample) if several else reader.function("read")(path))
+        value = f"{{file: {file}, sample: {_quoted(sample)}}}" if several else f"{{file: {file}}}"
+        entries[_name(sample) if several else name] = _Entry(relative, value, spectra=spectra)
+    for own, entry in entries.items():
+        _gather((entry,))  # what cannot be one series by itself is passed over
+        samples.setdefault(own, _Drafted()).xps.append(entry)
+
+
+def _gather(entries: Iterable[_Entry]) -> None:
+    """Put spectra together as a run does, to see whether that is possible."""
+    from depthlock.chemistry import library
+    from depthlock.model.session import DEFAULT_CHEMISTRY
+    from depthlock.workflow.inputs import gather_regions
+
+    wanted = {region.name for region in library.load(DEFAULT_CHEMISTRY).regions}
+    gather_regions([spectrum for entry in entries for spectrum in entry.spectra], wanted)
+
+
+def _with_series_apart(samples: dict[str, _Drafted]) -> dict[str, _Drafted]:
+    """Give every spectrum file a sample of its own where the files of one folder are no levels of one series."""
+    apart: dict[str, _Drafted] = {}
+    for own in samples.values():
+        try:
+            _gather(own.xps)
+        except DepthlockError:
+            for entry in own.xps:
+                alone = _unused(_name(entry.file.stem), {*samples, *apart})
+                apart[alone] = _Drafted(xps=[entry])
+            own.xps = []
+    kept = {name: own for name, own in samples.items() if own.tofsims or own.xps or own.tem}
+    return {**kept, **apart}
+
+
+def _unused(name: str, taken: set[str]) -> str:
+    number, free = 1, name
+    while free.lower() in {other.lower() for other in taken}:
+        number += 1
+        free = f"{name} ({number})"
+    return free
 
 
 def _samples_inside(facts: Any) -> list[str]:
@@ -122,7 +199,8 @@ def _samples_inside(facts: Any) -> list[str]:
 def _name(text: str) -> str:
     """Turn any text into a name that a session takes."""
     kept = re.sub(r"[^\w.+() -]", "-", text).strip(" -._")[:80]
-    return kept if re.match(r"[^\W_]", kept) else f"sample {kept}".strip()
+    good = re.match(r"[^\W_]", kept) and kept.lower() not in TAKEN_NAMES
+    return kept if good else f"sample {kept}".strip()
 
 
 def _quoted(text: str) -> str:
@@ -146,13 +224,24 @@ def _text(session: str, samples: dict[str, _Drafted], passed_over: dict[str, str
         lines.append(f"  {_quoted(name)}:")
         for number, entry in enumerate(own.tofsims):
             more = "    # tofsims: " if number else "    tofsims: "
-            lines.append(f"{more}{entry}" + ("   # a sample has one profile: choose" if number else ""))
-        for technique in ("xps", "tem"):
-            entries: list[str] = getattr(own, technique)
-            if entries:
-                lines.append(f"    {technique}:")
-                lines += [f"      - {entry}" for entry in entries]
+            lines.append(f"{more}{entry.value}" + ("   # a sample has one profile: choose" if number else ""))
+        if own.xps:
+            lines.append("    xps:")
+            lines += [f"      - {entry.value}" for entry in own.xps]
+        lines += _tem_lines(own)
     if passed_over:
         lines.append("# Passed over:")
         lines += [f"#   {name}: {reason}" for name, reason in passed_over.items()]
     return "\n".join(lines) + "\n"
+
+
+def _tem_lines(own: _Drafted) -> list[str]:
+    """Images without a scale wait as comments for their pixel size, unless the sample has nothing else."""
+    waits = bool(own.tofsims or own.xps or any(not entry.remark for entry in own.tem))
+    active = [entry for entry in own.tem if not (waits and entry.remark)]
+    lines = ["    tem:"] if active else []
+    lines += [f"      - {entry.value}" + (f"  # {entry.remark}" if entry.remark else "") for entry in active]
+    waiting = [entry for entry in own.tem if entry not in active]
+    if waiting and not active:
+        lines.append("    # tem:")
+    return lines + [f"      # - {entry.value}  # {entry.remark}" for entry in waiting]

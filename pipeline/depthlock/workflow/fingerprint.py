@@ -2,7 +2,8 @@
 
 Every module of the stage's packages, and of :mod:`depthlock.model`, is parsed and hashed without comments, docstrings
 and positions. A job's key holds this fingerprint, so that a changed algorithm re-runs its stage and a changed comment
-re-runs nothing.
+re-runs nothing. Modules that read and check what a user writes are left out: what comes of them, all options with
+their defaults, stands in the key itself, so that a new option of one stage does not re-run the others.
 """
 
 from __future__ import annotations
@@ -15,6 +16,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from depthlock.model.errors import WorkflowError
+
+_READ_SESSIONS = frozenset(
+    f"depthlock.model.{name}" for name in ("errors", "options", "session", "session_file", "yaml_file")
+)
+"""Modules of :mod:`depthlock.model` that take part in no computation."""
 
 
 def code_fingerprint(packages: Iterable[str]) -> str:
@@ -45,6 +51,8 @@ def code_fingerprint(packages: Iterable[str]) -> str:
 def _package_hash(package: str) -> str:
     digest = hashlib.sha256()
     for folder, path in _modules(package):
+        if f"{package}.{path.stem}" in _READ_SESSIONS:
+            continue
         digest.update(f"{path.relative_to(folder).as_posix()}={module_hash(path)};".encode())
     return digest.hexdigest()
 

@@ -116,11 +116,11 @@ def open_raw(raw: RawFile) -> list[xr.Dataset]:
         raise type(error)(error.found, expected=error.expected, where=place, hint=error.hint) from error
     datasets = list(opened) if isinstance(opened, list | tuple) else [opened]
     if raw.technique == "tem":
-        return [_scaled(image, raw) for image in datasets]
+        return [_labelled(_scaled(image, raw), raw) for image in datasets]
     return datasets
 
 
-_IMAGE_SETTINGS = frozenset({"pixel_size", "pixel_size_std", "lattice_spacing"})
+_IMAGE_SETTINGS = frozenset({"pixel_size", "pixel_size_std", "lattice_spacing", "calibrate_with", "labels"})
 
 
 def _scaled(image: xr.Dataset, raw: RawFile) -> xr.Dataset:
@@ -141,6 +141,24 @@ def _scaled(image: xr.Dataset, raw: RawFile) -> xr.Dataset:
     image.attrs["pixel_size_std"] = float(settings.get("pixel_size_std", 0.0))
     if "lattice_spacing" in settings:
         image.attrs["lattice_spacing_nm"] = float(settings["lattice_spacing"])
+    if "calibrate_with" in settings:
+        image.attrs["calibrate_with_nm"] = float(settings["calibrate_with"])
+    return image
+
+
+def _labelled(image: xr.Dataset, raw: RawFile) -> xr.Dataset:
+    """Lay the hand-corrected labels on an image, where the session names some."""
+    if not raw.labels:
+        return image
+    from depthlock.readers.label_images import read_labels
+
+    try:
+        labels = read_labels(Path(raw.labels), (image.sizes["y"], image.sizes["x"]))
+    except ReadError as error:
+        place = f"{raw.where}: {error.where}" if raw.where else error.where
+        raise ReadError(error.found, expected=error.expected, where=place, hint=error.hint) from error
+    image = image.assign(labels=(("y", "x"), labels, {"units": "1"}))
+    image.attrs["labels_source"] = Path(raw.labels).name
     return image
 
 

@@ -38,6 +38,8 @@ class RawFile(Record):
         What the session says about the file.
     where : str
         File, line and key in the session that name it, for messages.
+    labels : str
+        Absolute path of an image's hand-corrected labels; empty without. Their sha256 stands in the settings.
     """
 
     technique: str
@@ -47,6 +49,7 @@ class RawFile(Record):
     sha256: str
     settings: dict[str, Any] = {}
     where: str = ""
+    labels: str = ""
 
 
 class Job(Record):

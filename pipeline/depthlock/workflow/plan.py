@@ -6,8 +6,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
-
 from depthlock.model.chemistry import Chemistry, IonEntry
 from depthlock.model.errors import DepthlockError, SessionError
 from depthlock.model.options import StageOptions
@@ -16,9 +14,8 @@ from depthlock.model.session_file import LoadedSession
 from depthlock.workflow.fingerprint import code_fingerprint
 from depthlock.workflow.jobs import HIDDEN, Job, Plan, RawFile, rounded
 from depthlock.workflow.manifest import Manifest
+from depthlock.workflow.raw_files import joined, raw_files
 from depthlock.workflow.stages import DEFAULT_TABLE, Stage, Take, load_table
-
-TECHNIQUES = ("tofsims", "xps", "tem")
 
 
 def make_plan(
@@ -61,7 +58,7 @@ def make_plan(
     faults: list[DepthlockError] = []
     for sample in chosen:
         try:
-            raw = raw_files(loaded, sample, manifest)
+            raw = raw_files(loaded, sample, manifest, stages)
         except DepthlockError as fault:
             faults.append(fault)
             continue
@@ -82,13 +79,6 @@ def make_plan(
         scheduler=loaded.session.scheduler,
         jobs=tuple(jobs.values()),
     )
-
-
-def joined(faults: list[DepthlockError]) -> DepthlockError:
-    """Return one error that tells all faults, each with its own place."""
-    if len(faults) == 1:
-        return faults[0]
-    return type(faults[0])("\n".join(fault.message for fault in faults))
 
 
 def chosen_samples(loaded: LoadedSession, samples: Iterable[str] | None) -> list[str]:
@@ -131,73 +121,6 @@ def load_chemistry(loaded: LoadedSession) -> Chemistry:
             error.found, expected=error.expected, hint=error.hint,
             where=f"{where}: {error.where}" if is_path and error.where else where or error.where,
         ) from error  # fmt: skip
-
-
-def raw_files(loaded: LoadedSession, sample: str, manifest: Manifest) -> list[RawFile]:
-    """Find the reader of every raw file of a sample, by content.
-
-    Raises
-    ------
-    DepthlockError
-        If a file cannot be opened, or is of another technique; all such files of the sample are told at once.
-    """
-    found, faults = [], []
-    for technique in TECHNIQUES:
-        for keys, entry in _entries(loaded.session, sample, technique):
-            try:
-                found.append(_raw_file(loaded, technique, keys, entry, manifest))
-            except DepthlockError as fault:
-                faults.append(fault)
-    if faults:
-        raise joined(faults)
-    return found
-
-
-def _entries(session: Session, sample: str, technique: str) -> list[tuple[tuple[str | int, ...], BaseModel]]:
-    value = getattr(session.samples[sample], technique)
-    if value is None:
-        return []
-    if isinstance(value, BaseModel):
-        return [(("samples", sample, technique, "file"), value)]
-    return [(("samples", sample, technique, index, "file"), entry) for index, entry in enumerate(value)]
-
-
-def _raw_file(
-    loaded: LoadedSession, technique: str, keys: tuple[str | int, ...], entry: BaseModel, manifest: Manifest
-) -> RawFile:
-    from depthlock.readers import registry
-
-    settings = rounded(entry.model_dump(mode="json", exclude_none=True))
-    path = loaded.resolve(settings.pop("file"))
-    where = loaded.where(*keys)
-    try:
-        reader = registry.find(path)
-    except DepthlockError as error:
-        raise _placed(error, where) from error
-    if reader.technique != technique:
-        raise SessionError(
-            f"the file holds {reader.technique} data: {reader.title}",
-            expected=f"a file of {technique} data",
-            where=f"{where}: {path}",
-            hint=f"put it under '{reader.technique}:', or name another file",
-        )
-    if technique == "tofsims":
-        settings = {}  # its entries are options of the profile, not of the reader
-    return RawFile(
-        technique=technique,
-        path=str(path),
-        reader=reader.name,
-        gives=reader.gives,
-        sha256=manifest.sha256(path),
-        settings=settings,
-        where=where,
-    )
-
-
-def _placed(error: DepthlockError, where: str) -> DepthlockError:
-    """Say where in the session the file of a reader's error is named."""
-    place = f"{where}: {error.where}" if error.where else where
-    return type(error)(error.found, expected=error.expected, where=place, hint=error.hint)
 
 
 def _is_dropped(stage: Stage, sample: str, dropped: set[str]) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from depthlock.model.errors import WorkflowError
-from depthlock.workflow.files import write_text
+from depthlock.workflow.files import make_folder, write_text
 from depthlock.workflow.processes import ProcessIdentity, end_tree
 from depthlock.workflow.states import read_states
 
@@ -62,7 +62,7 @@ class RunLock:
         WorkflowError
             If another run is alive.
         """
-        self._record_file.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self._record_file.parent)
         descriptor = os.open(self._record_file.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o666)
         try:
             locked = _try_lock(descriptor)

@@ -197,13 +197,21 @@ def _child_ends_with_us(options: RunOptions) -> Callable[[], None] | None:
 def _environment() -> dict[str, str]:
     """The jobs find the same depthlock as we do, also when it is not installed but on the path."""
     package_roots = [str(Path(depthlock.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(package_roots), "PYTHONUNBUFFERED": "1"}
+    return {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(package_roots),
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONUTF8": "1",  # names and messages reach the log whatever the system's own encoding is
+    }
 
 
 def _stop(child: subprocess.Popen[bytes], identity: ProcessIdentity) -> None:
     """Ask Snakemake to end its jobs, also those on a cluster; end what is left after a while."""
     try:
-        os.killpg(child.pid, signal.SIGINT)
+        if sys.platform == "win32":  # it knows neither groups of processes nor the signal
+            end_tree(identity)
+        else:
+            os.killpg(child.pid, signal.SIGINT)
         child.wait(_GRACE)
     except ProcessLookupError:
         pass  # it ended in between

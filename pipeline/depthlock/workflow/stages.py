@@ -217,6 +217,15 @@ STAGES: tuple[Stage, ...] = (
 )
 
 
+def taken_by(technique: str, gives: str, table: tuple[Stage, ...] = STAGES) -> list[str]:
+    """Return the stages that take raw files of a technique whose reader gives a contract."""
+    return [
+        stage.name
+        for stage in table
+        if any(take.raw == technique and (not take.formats or gives in take.formats) for take in stage.takes)
+    ]
+
+
 def load_table(path: str = DEFAULT_TABLE) -> tuple[Stage, ...]:
     """Return the stage table that ``module:name`` names.
 

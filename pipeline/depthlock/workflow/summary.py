@@ -63,6 +63,7 @@ TABLE: tuple[Entry, ...] = (
     Entry("xps_deconvolve", "xps", "atomic_percent", "percent", "element", level=True),
     Entry("xps_deconvolve", "xps", "charge_shift", "eV", level=True),
     Entry("tem_thickness", "tem", "cei_thickness", "nm", "statistic"),
+    Entry("tem_thickness", "tem", "thickness_laplace", "nm", "statistic"),
     Entry("tem_thickness", "tem", "lattice_spacing", "nm"),
     Entry("depth_profile", "depth", "sputter_rate", "nm/s", "rated_technique"),
     Entry("depth_profile", "depth", "centroid", "nm", "species"),
