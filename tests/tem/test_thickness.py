@@ -64,6 +64,48 @@ def test_intervals_hold_the_truth(measured):
         assert float(mean["cei_thickness_std"] / mean["cei_thickness"]) < 0.05
 
 
+def test_two_methods_agree_on_good_images(measured):
+    for result, _ in measured.values():
+        assert "methods_disagree" not in str(result["cei_thickness_flag"].values[0])
+        evidence = result.attrs["evidence"][0]
+        assert abs(evidence.get("watched_outer_shift_nm", 0.0)) < 0.08
+    shifts = [result.attrs["evidence"][0].get("watched_crystal_shift_nm", np.nan) for result, _ in measured.values()]
+    assert np.isfinite(shifts).sum() >= 5
+    assert np.nanmedian(shifts) == pytest.approx(0.1, abs=0.15)
+
+
+def test_the_crystallinity_map_lies_over_the_image(measured):
+    result, truth = measured["diagonal, curved"]
+    found = result["crystallinity_0"]
+    assert found.dims == ("window_y_0", "window_x_0")
+    assert result["window_x_0"].attrs["units"] == "nm"
+    at = [np.round(result[name].values / 0.042).astype(int) for name in found.dims]
+    label = truth.label[np.ix_(*at)]
+    assert float(np.median(found.values[label == 2])) > 5 * float(np.median(found.values[label == 0]))
+
+
+def test_fringes_that_fade_before_the_crystal_ends_are_flagged():
+    draw = np.random.default_rng(3)
+    settings = {"brightness": (1.0, 0.8, 0.8), "patchiness": 0.75, "fringe_contrast": 0.06, "orientation_deg": 100.0}
+    image, truth = simulate_image(TemParameters(pixels=512, pixel_nm=0.042, **settings), 7.0, draw)
+    result = measure_thickness([image], OPTIONS)
+    assert float(result["cei_thickness"][0]) > 1.05 * truth.statistics()["mean"]
+    assert "methods_disagree" in str(result["cei_thickness_flag"].values[0])
+
+
+def test_streamlines_are_another_definition_close_to_the_chords(measured):
+    for result, _ in measured.values():
+        chord, along = (result[name].sel(statistic="mean") for name in ("cei_thickness", "thickness_laplace"))
+        assert float(along / chord) == pytest.approx(1.0, abs=0.03)
+        assert float(result["thickness_laplace_std"].sel(statistic="mean")) == pytest.approx(
+            float(result["cei_thickness_std"].sel(statistic="mean")), rel=0.1
+        )
+        assert float(result["laplace_length"].mean()) == pytest.approx(float(along), abs=1e-6)
+        # A streamline spreads under a dent and gathers under a bump: the distribution is narrower.
+        spread = result["laplace_length"].std() / result["thickness"].std()
+        assert 0.6 < float(spread) < 1.05
+
+
 def test_label_image_is_the_true_one(measured):
     for result, truth in measured.values():
         label = result["label_0"].values
@@ -144,6 +186,7 @@ def test_no_layer_no_number(make, flag):
     result = measure_thickness([_bare(make(np.random.default_rng(1)))], OPTIONS)
     check(result, "tem_thickness")
     assert np.all(np.isnan(result["cei_thickness"]))
+    assert np.all(np.isnan(result["thickness_laplace"]))
     assert flag in str(result["cei_thickness_flag"].values[0])
     assert result.sizes["position"] == 0
 

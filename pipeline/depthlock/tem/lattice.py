@@ -10,10 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft, ndimage
+from scipy import ndimage
 
-WINDOW = 3.8
-"""Side in nm of the windows of the power spectra (SCIENCE 4: windows of about 3.8 nm)."""
+from depthlock.tem.windows import Spectra
 
 CONTROL_AZIMUTH = np.deg2rad(35.0)
 """Azimuth between a reflection and its controls, which carry the amorphous power at the same |g|."""
@@ -47,68 +46,6 @@ class Reflection:
     def angle(self) -> float:
         """Azimuth of the frequency in degrees, from +x towards +y."""
         return float(np.rad2deg(np.arctan2(self.ky, self.kx)))
-
-
-@dataclass(frozen=True)
-class Spectra:
-    """Power spectra of overlapping windows.
-
-    Attributes
-    ----------
-    power : ndarray, shape (n_windows_y, n_windows_x, n_ky, n_kx), float32
-        |FFT|^2 of the windowed, mean-free image over the window's energy; ky ascending, kx >= 0.
-    ky, kx : ndarray
-        Frequencies in 1/nm.
-    y, x : ndarray
-        Window centres in nm.
-    """
-
-    power: NDArray[np.float32]
-    ky: NDArray[np.float64]
-    kx: NDArray[np.float64]
-    y: NDArray[np.float64]
-    x: NDArray[np.float64]
-
-
-def windowed_spectra(
-    image: NDArray[np.float32], pixel: tuple[float, float], *, window: float = WINDOW, step: float | None = None
-) -> Spectra:
-    """Hann-windowed power spectra on a regular grid of windows.
-
-    Parameters
-    ----------
-    image : ndarray, shape (n_y, n_x)
-    pixel : tuple of float
-        Pixel size in nm along y and x.
-    window : float
-        Side of a window in nm.
-    step : float, optional
-        Distance of the windows in nm; half a window if absent.
-
-    Returns
-    -------
-    Spectra
-        Frequencies up to 1 / SHORTEST_SPACING. Rows of windows are done one at a time, so that the
-        memory beside the result is that of one row.
-    """
-    size = tuple(int(np.clip(round(window / p), 8, n)) for p, n in zip(pixel, image.shape, strict=True))
-    hop = tuple(max(1, round((window / 2 if step is None else step) / p)) for p in pixel)
-    taper = np.outer(np.hanning(size[0] + 2)[1:-1], np.hanning(size[1] + 2)[1:-1]).astype(np.float32)
-    energy, weight = float((taper**2).sum()), float(taper.sum())
-    ky = fft.fftshift(fft.fftfreq(size[0], pixel[0]))
-    kx = fft.rfftfreq(size[1], pixel[1])
-    keep_y, keep_x = np.abs(ky) <= 1 / SHORTEST_SPACING, kx <= 1 / SHORTEST_SPACING
-    starts = [np.arange(0, n - m + 1, h) for n, m, h in zip(image.shape, size, hop, strict=True)]
-    power = np.empty((len(starts[0]), len(starts[1]), int(keep_y.sum()), int(keep_x.sum())), dtype=np.float32)
-    for row, top in enumerate(starts[0]):
-        band = image[top : top + size[0]]
-        tiles = np.lib.stride_tricks.sliding_window_view(band, size[1], axis=1)[:, starts[1]].transpose(1, 0, 2)
-        mean = np.einsum("tyx,yx->t", tiles, taper) / weight
-        spectrum = np.abs(fft.rfft2((tiles - mean[:, None, None]) * taper)) ** 2 / energy
-        power[row] = fft.fftshift(spectrum, axes=1)[:, keep_y][:, :, keep_x]
-    y = (starts[0] + (size[0] - 1) / 2) * pixel[0]
-    x = (starts[1] + (size[1] - 1) / 2) * pixel[1]
-    return Spectra(power, ky[keep_y], kx[keep_x], y, x)
 
 
 def azimuthal_ratio(spectra: Spectra) -> NDArray[np.float32]:

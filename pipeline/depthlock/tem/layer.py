@@ -11,9 +11,10 @@ from depthlock.tem.crystal import Crystal, crystal_edges, largest_crystal
 from depthlock.tem.demodulation import ImageSpectrum, bragg_map
 from depthlock.tem.discriminant import Discriminant
 from depthlock.tem.edge_profile import Shift, boundary_shift
-from depthlock.tem.lattice import LocalFringes, find_reflections, local_fringes, windowed_spectra
+from depthlock.tem.lattice import SHORTEST_SPACING, find_reflections, local_fringes
+from depthlock.tem.measured import Boundaries, Evidence, Layer
 from depthlock.tem.posterior import BoundaryPosterior, sample_boundary
-from depthlock.tem.spacing import LatticeFit, fit_reflection
+from depthlock.tem.spacing import fit_reflection
 from depthlock.tem.straighten import Axis, make_strip, outward_sign, smooth_axis
 from depthlock.tem.trace import (
     COLUMN,
@@ -28,6 +29,8 @@ from depthlock.tem.trace import (
     strip_features,
     trace_layer,
 )
+from depthlock.tem.watch import WindowMaps, watch_boundaries, window_maps
+from depthlock.tem.windows import windowed_spectra
 
 FINE = 0.06
 """Largest depth in nm of a cell of the strip."""
@@ -63,81 +66,11 @@ SUFFICIENT = 3.5
 APART, APART_SHARE = 0.5, 0.10
 """Crystal edges with and without the fringes further apart (nm) over more than this share of the length disagree."""
 
+FAINT, FAINT_SHARE = 1.0, 0.20
+"""From this separation on the edge without the fringes still says whether they fade before the crystal ends."""
+
 PATCHY = 0.05
 """Share of the crystal without fringes from which on a disagreement is put down to them."""
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What the boundaries of one image rest on.
-
-    Attributes
-    ----------
-    inner_separation, outer_separation : float
-        Distance of the sides' features in standard deviations of 1 nm of one column.
-    sharpness : float
-        Share of the step from layer to outside that happens at the boundary.
-    inner_shift, outer_shift : Shift
-        Corrections by the mean brightness profile.
-    fringes_used : bool
-        Whether the crystal's edge rests on the lattice fringes.
-    """
-
-    inner_separation: float
-    outer_separation: float
-    sharpness: float
-    inner_shift: Shift
-    outer_shift: Shift
-    fringes_used: bool
-
-
-@dataclass(frozen=True)
-class Boundaries:
-    """Both boundaries of the layer in one image.
-
-    Attributes
-    ----------
-    axis : Axis
-        The crystal's smoothed edge, one point a column.
-    inner, outer : BoundaryPosterior
-        Draws of the depth in nm along the axis' normals.
-    used : ndarray of bool, shape (n_s,)
-        Columns in which the whole layer lies in the image.
-    evidence : Evidence
-    """
-
-    axis: Axis
-    inner: BoundaryPosterior
-    outer: BoundaryPosterior
-    used: NDArray[np.bool_]
-    evidence: Evidence
-
-
-@dataclass(frozen=True)
-class Layer:
-    """What one image says of the layer.
-
-    Attributes
-    ----------
-    flags : tuple of str
-        Reasons for doubt; with `boundaries` None the reasons why there is nothing to measure.
-    crystal : Crystal or None
-    lattice : tuple of LatticeFit
-        Reflections of the crystal.
-    boundaries : Boundaries or None
-    fringes : LocalFringes or None
-        Fringes without a common direction, where there is no crystal.
-    """
-
-    flags: tuple[str, ...] = ()
-    crystal: Crystal | None = None
-    lattice: tuple[LatticeFit, ...] = ()
-    boundaries: Boundaries | None = None
-    fringes: LocalFringes | None = None
-
-    def flagged(self, *more: str) -> Layer:
-        """The same with more flags."""
-        return replace(self, flags=tuple(dict.fromkeys((*self.flags, *more))))
 
 
 def measure_layer(
@@ -172,17 +105,19 @@ def measure_layer(
     -------
     Layer
     """
-    spectra = windowed_spectra(image, pixel)
+    spectra = windowed_spectra(image, pixel, limit=1 / SHORTEST_SPACING)
     reflections = find_reflections(spectra, hint=hint)
     if not reflections:
-        return Layer(("no_crystal",), fringes=local_fringes(spectra))
+        maps = window_maps(image, pixel, [])
+        return Layer(("no_crystal",), fringes=local_fringes(spectra), maps=maps)
+    maps = window_maps(image, pixel, reflections)
     spectrum = ImageSpectrum(image, pixel)
     bragg = bragg_map(spectrum, reflections)
     crystal = largest_crystal(bragg)
     if crystal is None:
-        return Layer(("no_crystal",), fringes=local_fringes(spectra))
+        return Layer(("no_crystal",), fringes=local_fringes(spectra), maps=maps)
     lattice = tuple(fit_reflection(spectrum, r, crystal.mask, crystal.step) for r in reflections)
-    found = Layer(("no_outside",), crystal, lattice)
+    found = Layer(("no_outside",), crystal, lattice, maps=maps)
     edges = crystal_edges(crystal)
     if not edges:
         return found
@@ -191,7 +126,7 @@ def measure_layer(
     for edge in edges[:3]:
         sign = outward_sign(edge, crystal.mask, crystal.step)
         strips = _Strips(fields, (image.shape[0], image.shape[1]), maximum_thickness, sign, smoothing)
-        boundaries, flags = _along_edge(edge, strips, crystal, samples, rng)
+        boundaries, flags = _along_edge(edge, strips, crystal, maps, samples, rng)
         found = replace(found, boundaries=boundaries, flags=flags)
         if boundaries is not None:
             break
@@ -220,7 +155,12 @@ class _Strips:
 
 
 def _along_edge(
-    edge: NDArray[np.float64], strips: _Strips, crystal: Crystal, samples: int, rng: np.random.Generator
+    edge: NDArray[np.float64],
+    strips: _Strips,
+    crystal: Crystal,
+    maps: WindowMaps,
+    samples: int,
+    rng: np.random.Generator,
 ) -> tuple[Boundaries | None, tuple[str, ...]]:
     axis, features = strips.along(edge, max(strips.smoothing, FIRST_SMOOTHING), extension=EXTENSION)
     first = _choose(*(trace_layer(features, None, use_bragg=use) for use in (False, True)))
@@ -241,8 +181,10 @@ def _along_edge(
     used = (first_depth <= inner.mean) & (last_depth >= outer.mean)
     if not used.any() or float((outer.mean - inner.mean)[used].mean()) < LEAST_THICKNESS:
         return None, ("no_layer",)
-    inner_shift, outer_shift = _shifts(features, inner.mean, outer.mean, used, rng)
+    lit = evenly_lit(features, list(around(features, inner.mean, outer.mean))).values[0]
+    inner_shift, outer_shift = _shifts(lit, features.depth, inner.mean, outer.mean, used, rng)
     inner, outer = inner.shifted(inner_shift, rng), outer.shifted(outer_shift, rng)
+    watched = watch_boundaries(maps, again, lit, features.depth, (inner.mean, outer.mean), used)
     evidence = Evidence(
         final.inner_side.separation,
         final.outer_side.separation,
@@ -250,23 +192,25 @@ def _along_edge(
         inner_shift,
         outer_shift,
         final is not plain,
+        watched,
     )
-    return Boundaries(again, inner, outer, used, evidence), _doubts(plain, latticed, crystal, used)
+    flags = (*_doubts(plain, latticed, crystal, used), *watched.doubts())
+    return Boundaries(again, inner, outer, used, evidence), tuple(dict.fromkeys(flags))
 
 
 def _shifts(
-    features: StripFeatures,
+    lit: NDArray[np.float64],
+    depth: NDArray[np.float64],
     inner: NDArray[np.float64],
     outer: NDArray[np.float64],
     used: NDArray[np.bool_],
     rng: np.random.Generator,
 ) -> tuple[Shift, Shift]:
     """Common shifts of both boundaries by the mean brightness across them."""
-    lit = evenly_lit(features, list(around(features, inner, outer))).values[0]
     gap = float(np.quantile((outer - inner)[used], 0.1)) - 0.6 if used.any() else 0.0
     return (
-        boundary_shift(lit, features.depth, inner, used, (-4.0, gap), rng),
-        boundary_shift(lit, features.depth, outer, used, (-gap, 4.0), rng),
+        boundary_shift(lit, depth, inner, used, (-4.0, gap), rng),
+        boundary_shift(lit, depth, outer, used, (-gap, 4.0), rng),
     )
 
 
@@ -279,9 +223,10 @@ def _choose(plain: Trace | None, latticed: Trace | None) -> Trace | None:
 
 def _doubts(plain: Trace | None, latticed: Trace | None, crystal: Crystal, used: NDArray[np.bool_]) -> tuple[str, ...]:
     flags = ["patchy_fringes"] if crystal.patchiness > 2 * PATCHY else []
-    if plain is not None and latticed is not None and plain.inner_side.separation >= SUFFICIENT:
+    if plain is not None and latticed is not None and plain.inner_side.separation >= FAINT:
         apart = np.abs(plain.inner - latticed.inner)[used] > APART
-        if apart.any() and apart.mean() > APART_SHARE:
+        share = APART_SHARE if plain.inner_side.separation >= SUFFICIENT else FAINT_SHARE
+        if apart.any() and apart.mean() > share:
             flags.append("patchy_fringes" if crystal.patchiness > PATCHY else "methods_disagree")
     return tuple(dict.fromkeys(flags))
 
