@@ -49,6 +49,7 @@ def tofsims_profile() -> xr.Dataset:
     dataset = assign(dataset, "total_counts", ("ion",), totals, "1")
     dataset = assign(dataset, "mass_error", ("ion",), Quantity([1.0, -2.0, 0.5], 3.0), "ppm")
     dataset = assign(dataset, "mass_resolution", ("ion",), Quantity([6000.0, 5000.0, 4500.0], 90.0), "1")
+    dataset.attrs["notes"] = ["of the other polarity and left out: Mg+"]
     return check(dataset, "tofsims_profile")
 
 

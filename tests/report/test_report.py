@@ -11,7 +11,7 @@ from PIL import Image
 
 from depthlock.model.options import ReportOptions
 from depthlock.report.contents import Results
-from depthlock.report.report import write_report
+from depthlock.report.report import _stems, write_report
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +44,14 @@ def test_every_number_and_flag_is_told(page: str) -> None:
     assert not re.search(r"\bnan\b", re.sub(r"base64,[^\"]+", "", page))
 
 
+def test_what_a_stage_notes_is_told(page: str) -> None:
+    assert page.count("<li>of the other polarity and left out: Mg+</li>") == 1
+
+
+def test_samples_do_not_share_figure_files() -> None:
+    assert _stems(["a b", "a_b", "A+B", "c"]) == {"a b": "a_b", "a_b": "a_b_2", "A+B": "A_B_3", "c": "c"}
+
+
 def test_every_figure_is_a_file_in_every_format(folder: Path) -> None:
     stems = {"depth_profiles", "comparison", "B_tofsims", "B_mass_peaks", "B_xps", "B_xps_areas", "B_tem_0"}
     found = {path.name for path in (folder / "figures").iterdir()}
@@ -61,3 +69,11 @@ def test_the_same_results_give_the_same_svg(results: Results, folder: Path, tmp_
     write_report(results, tmp_path, ReportOptions(figure_formats=("png", "svg", "pdf")))
     first, second = ((written / "figures" / "B_xps.svg").read_bytes() for written in (folder, tmp_path))
     assert first == second
+
+
+def test_xps_fits_are_written_for_other_programs(folder: Path, results: Results) -> None:
+    measured = [sample for sample in results.samples if results.dataset(sample, "xps_deconvolve") is not None]
+    assert measured
+    written = sorted(path.relative_to(folder / "exports").as_posix() for path in (folder / "exports").rglob("*.*"))
+    names = ("xps_components.csv", "xps_curves.csv", "xps_fit.vms")
+    assert written == sorted(f"{sample}/{name}" for sample in measured for name in names)

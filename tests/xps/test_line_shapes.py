@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
+from depthlock.model.line_shapes import parse_shape
+from depthlock.xps.model import line_shape
 from depthlock.xps.shapes import pseudo_voigt, pseudo_voigt_density, shirley_step
 from depthlock.xps.tabulated import tabulated_line
 
@@ -53,3 +55,81 @@ def test_tabulated_line_has_unit_width_unit_area_and_its_own_derivative() -> Non
     assert at(2.0).cumulative[0] - at(-0.5).cumulative[0] == pytest.approx(integral, abs=1e-7)
     h = 1e-4
     assert at(0.7).slope[0] == pytest.approx((at(0.7 + h).density[0] - at(0.7 - h).density[0]) / (2 * h), rel=1e-5)
+
+
+SHAPES = (
+    "voigt",
+    "gl_product",
+    "SGL(30)",
+    "GL(30)",
+    "LA(1.3,2.5,11)",
+    "LA(1.53,243)",
+    "LF(0.7,3,40,100)",
+    "DS(0.1,120)",
+)
+
+
+def shape_at(name: str, x: np.ndarray, fwhm: float = 1.4, mixing: float = 0.37):
+    return line_shape(name, x, np.array([fwhm]), np.array([mixing]))
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_every_shape_has_its_width_its_area_and_its_derivatives(name: str) -> None:
+    x = np.linspace(-14.0, 14.0, 28001)
+    shape = shape_at(name, x)
+    above = x[shape.density >= 0.5 * shape.density.max()]
+    assert above[-1] - above[0] == pytest.approx(1.4, abs=0.003)
+    ends = shape_at(name, np.array([-1e5, 1e5])).cumulative
+    assert ends[1] - ends[0] == pytest.approx(1.0, abs=1e-3)
+    running = np.concatenate([[0.0], np.cumsum(0.5 * (shape.density[1:] + shape.density[:-1])) * 1e-3])
+    assert shape.cumulative - shape.cumulative[0] == pytest.approx(running, abs=2e-6)
+    # Within 9 eV: a Doniach-Sunjic line ends where its area is said to end.
+    inner = np.abs(x[1:-1]) < 9.0
+    differences = (shape.density[2:] - shape.density[:-2]) / 2e-3
+    assert shape.slope[1:-1][inner] == pytest.approx(differences[inner], abs=3e-4)
+
+
+@pytest.mark.parametrize("name", ["voigt", "gl_product"])
+def test_derivatives_to_the_mixing(name: str) -> None:
+    x = np.linspace(-6.0, 6.0, 301)
+    shape, more, less = shape_at(name, x), shape_at(name, x, mixing=0.371), shape_at(name, x, mixing=0.369)
+    assert shape.mixing_density == pytest.approx((more.density - less.density) / 2e-3, abs=1e-5)
+    assert shape.mixing_cumulative == pytest.approx((more.cumulative - less.cumulative) / 2e-3, abs=1e-5)
+
+
+@pytest.mark.parametrize("name", ["voigt", "gl_product"])
+def test_families_end_in_a_gaussian_and_a_lorentzian(name: str) -> None:
+    x = np.linspace(-5.0, 5.0, 101)
+    for mixing in (0.0, 1.0):
+        expected = pseudo_voigt(x, np.array([1.4]), np.array([mixing]))
+        found = shape_at(name, x, mixing=mixing)
+        assert found.density == pytest.approx(expected.density, abs=3e-4)
+        assert found.cumulative == pytest.approx(expected.cumulative, abs=3e-4)
+
+
+@pytest.mark.parametrize("name", ["LA(1.3,2.5,11)", "DS(0.1,120)", "LF(0.7,3,40,100)"])
+def test_tails_lie_at_high_binding_energy(name: str) -> None:
+    low, high = shape_at(name, np.array([-4.0, 4.0])).density
+    assert high > 2.0 * low
+
+
+def test_sgl_states_the_share_of_the_height() -> None:
+    at_five = shape_at("SGL(30)", np.array([0.0, 7.0])).density
+    # Five widths away only the Lorentzian is left: 0.3/(1 + 4 x 25).
+    assert at_five[1] / at_five[0] == pytest.approx(0.3 / 101.0, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("gauss", "expected one of pseudo_voigt"),
+        ("LA(1.5)", "has 1 numbers"),
+        ("LA(0.3,40)", "exponents"),
+        ("SGL(130)", "between 0 and 100"),
+        ("DS(x,3)", "no number"),
+        ("LA(1.5,900)", "between 0 and 499"),
+    ],
+)
+def test_wrong_shapes_are_named(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        parse_shape(text)

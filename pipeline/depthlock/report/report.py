@@ -17,6 +17,7 @@ from depthlock.report import depth_figures, tem_figures, tofsims_figures, xps_fi
 from depthlock.report.contents import Results
 from depthlock.report.style import figure_style
 from depthlock.report.wording import flag_meaning, headline_rows, shown_number
+from depthlock.report.xps_exports import write_exports
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -45,14 +46,15 @@ class Drawn:
 
 
 def write_report(results: Results, folder: Path, options: ReportOptions) -> None:
-    """Draw all figures of a session and write ``report.html``.
+    """Draw all figures of a session and write ``report.html``, and the XPS fits for other programs.
 
     Parameters
     ----------
     results : Results
         The session's results.
     folder : Path
-        Results folder; figures go to its ``figures`` folder.
+        Results folder; figures go to its ``figures`` folder, XPS fits (VAMAS with CasaXPS's comments, CSV) to
+        ``exports/<sample>``.
     options : ReportOptions
         Title, and the formats of the figures.
     """
@@ -61,6 +63,10 @@ def write_report(results: Results, folder: Path, options: ReportOptions) -> None
     draw = _Drawer(folder, options.figure_formats)
     together = list(_session_figures(results, draw))
     samples = {sample: list(_sample_figures(results, sample, draw)) for sample in results.samples}
+    for sample in results.samples:
+        fit = results.dataset(sample, "xps_deconvolve")
+        if fit is not None:
+            write_exports(fit, folder / "exports" / sample)
     rows = [dict(row) for row in results.summary_rows()]
     page = _render(
         title=options.title or results.name,
@@ -68,6 +74,7 @@ def write_report(results: Results, folder: Path, options: ReportOptions) -> None
         version=depthlock.__version__,
         together=together,
         samples=samples,
+        notes={sample: list(_notes(results, sample)) for sample in results.samples},
         headlines=headline_rows(rows, results.samples),
         flags=_flag_table(rows),
         rows=[_shown_row(row) for row in rows],
@@ -76,6 +83,19 @@ def write_report(results: Results, folder: Path, options: ReportOptions) -> None
     temporary = folder / "report.html.part"
     temporary.write_text(page, encoding="utf-8")
     temporary.replace(folder / "report.html")
+
+
+def _stems(samples: Sequence[str]) -> dict[str, str]:
+    """Stems of the samples' figure files: letters and digits that every system takes, each stem once."""
+    stems: dict[str, str] = {}
+    for sample in samples:
+        plain = "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in sample)
+        stem, number = plain, 1
+        while stem.lower() in {other.lower() for other in stems.values()}:
+            number += 1
+            stem = f"{plain}_{number}"
+        stems[sample] = stem
+    return stems
 
 
 class _Drawer:
@@ -127,8 +147,16 @@ def _session_figures(results: Results, draw: _Drawer) -> Iterator[Drawn]:
         )
 
 
+def _notes(results: Results, sample: str) -> Iterator[str]:
+    """What a stage has to say about a sample beside its numbers, such as ions of the other polarity left out."""
+    for stage in ("tofsims_profile", "xps_deconvolve", "tem_thickness", "depth_profile"):
+        dataset = results.dataset(sample, stage)
+        told = dataset.attrs.get("notes", []) if dataset is not None else []
+        yield from [told] if isinstance(told, str) and told else told
+
+
 def _sample_figures(results: Results, sample: str, draw: _Drawer) -> Iterator[Drawn]:
-    stem = "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in sample)
+    stem = _stems(results.samples)[sample]
     profile = results.dataset(sample, "tofsims_profile")
     if profile is not None:
         caption = "TOF-SIMS profiles with 95 % bands; broken line: fitted response, vertical band: interface time."

@@ -78,6 +78,10 @@ def _draw_stack(axes: Axes, fit: xr.Dataset, region: str) -> None:
         axes.plot(energy, here["counts_per_second"].values + offset, ".", color="0.35", markersize=1.4)
         axes.plot(energy, background + offset, color="0.6", linewidth=0.6)
         axes.plot(energy, here["model"].values + offset, color="black", linewidth=0.8)
+        if "expert_envelope" in here:
+            # What an expert's fit in the file says, dashed over ours.
+            expert = here["expert_envelope"].values + offset
+            axes.plot(energy, expert, "--", color="tab:red", linewidth=0.7)
         axes.text(
             0.01, floor + offset + 0.12 * step, _level_name(fit, int(level)),
             transform=axes.get_yaxis_transform(), fontsize=6, va="bottom",
@@ -95,6 +99,8 @@ def _draw_stack(axes: Axes, fit: xr.Dataset, region: str) -> None:
     }
     for name in filter(detected.__contains__, inside):
         axes.fill_between([], [], color=palette[name], alpha=0.45, label=name.split("/", 1)[-1])
+    if "expert_envelope" in at and np.isfinite(at["expert_envelope"].values).any():
+        axes.plot([], [], "--", color="tab:red", linewidth=0.7, label="fit in the file")
     axes.legend(loc="upper left", fontsize=6, bbox_to_anchor=(0.0, 1.0), ncols=3, columnspacing=0.8)
 
 

@@ -1,8 +1,9 @@
-"""Backgrounds that stand outside the fit, and first guesses for those that stand in it.
+"""Backgrounds that stand outside the fit.
 
 The active background (offset, slope, and the Shirley step raised by the components themselves) is part of
-`depthlock.xps.model`; here is Shirley's iteration on the data (Phys. Rev. B 5, 1972, 4709; Proctor and Sherwood,
-Anal. Chem. 54, 1982, 13), offered as `static_shirley`.
+`depthlock.xps.model`; here are Shirley's iteration on the data (Phys. Rev. B 5, 1972, 4709; Proctor and Sherwood,
+Anal. Chem. 54, 1982, 13) and Tougaard's integral with the two- and three-parameter cross sections (Surf. Interface
+Anal. 25, 1997, 137), which CasaXPS calls U 2 and U 3.
 """
 
 from __future__ import annotations
@@ -13,6 +14,10 @@ from depthlock.xps.shapes import FloatArray
 
 END_POINTS = 5
 """Points averaged at either end of a window."""
+
+
+UNIVERSAL_LOSS = (-1643.0, 0.0, 0.0)
+"""C (eV^2), D (eV^2) and T0 (eV) of Tougaard's universal two-parameter cross section."""
 
 
 def end_levels(rate: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -31,7 +36,12 @@ def end_levels(rate: FloatArray) -> tuple[FloatArray, FloatArray]:
     return rate[:, :points].mean(axis=1), rate[:, -points:].mean(axis=1)
 
 
-def static_shirley(energy: FloatArray, rate: FloatArray, iterations: int = 60) -> FloatArray:
+def static_shirley(
+    energy: FloatArray,
+    rate: FloatArray,
+    iterations: int = 60,
+    ends: tuple[FloatArray, FloatArray] | None = None,
+) -> FloatArray:
     """Shirley's background between the ends of the window.
 
     Parameters
@@ -42,6 +52,8 @@ def static_shirley(energy: FloatArray, rate: FloatArray, iterations: int = 60) -
         counts/s.
     iterations : int
         Most iterations; it ends when the background moves by less than 1e-9 of the step.
+    ends : (ndarray (levels,), ndarray (levels,)), optional
+        Intensity at the low and the high end; as `end_levels` finds them if absent.
 
     Returns
     -------
@@ -49,7 +61,7 @@ def static_shirley(energy: FloatArray, rate: FloatArray, iterations: int = 60) -
         counts/s. Where the window's high-energy end is not above its low end the straight line is returned,
         because the iteration has no meaning there.
     """
-    low, high = end_levels(rate)
+    low, high = end_levels(rate) if ends is None else ends
     ramp = (energy - energy[0]) / (energy[-1] - energy[0])
     line = low[:, None] + (high - low)[:, None] * ramp
     background = line.copy()
@@ -68,3 +80,67 @@ def static_shirley(energy: FloatArray, rate: FloatArray, iterations: int = 60) -
         if change <= 1e-9 * max(float(np.max(np.abs(high - low))), 1e-30):
             break
     return np.asarray(background)
+
+
+def loss_cross_section(loss: FloatArray, coefficients: tuple[float, float, float]) -> FloatArray:
+    """Tougaard's K(T)/B = T / ((C - T^2)^2 + D T^2) for T >= T0, and zero below.
+
+    Parameters
+    ----------
+    loss : ndarray
+        Energy loss T, eV, even steps from zero.
+    coefficients : tuple
+        C (eV^2), D (eV^2), T0 (eV). With D = 0 and C negative it is the two-parameter form T/(|C| + T^2)^2.
+
+    Returns
+    -------
+    ndarray
+        eV^-3.
+    """
+    c, d, gap = coefficients
+    tolerance = 1e-3 * float(loss[1] - loss[0])
+    bottom = (c - loss**2) ** 2 + d * loss**2
+    return np.asarray(np.where((loss >= gap - tolerance) & (bottom > 0), loss / np.where(bottom > 0, bottom, 1.0), 0.0))
+
+
+def tougaard(
+    energy: FloatArray,
+    rate: FloatArray,
+    coefficients: tuple[float, float, float] = UNIVERSAL_LOSS,
+    *,
+    scale: float | None = None,
+    ends: tuple[FloatArray, FloatArray] | None = None,
+) -> FloatArray:
+    """Tougaard's background: what electrons of the whole window lose on their way out.
+
+    Parameters
+    ----------
+    energy : ndarray (points,)
+        Binding energy, ascending, eV; an uneven axis is taken on even steps between.
+    rate : ndarray (levels, points)
+        counts/s.
+    coefficients : tuple
+        C, D and T0 as in `loss_cross_section`.
+    scale : float, optional
+        B (eV^2); if absent the background meets the data at the high end, level by level.
+    ends : (ndarray (levels,), ndarray (levels,)), optional
+        As in `static_shirley`; the low end's is taken off first.
+
+    Returns
+    -------
+    ndarray (levels, points)
+        counts/s.
+    """
+    low, high = end_levels(rate) if ends is None else ends
+    even = np.linspace(energy[0], energy[-1], energy.size)
+    step = float(even[1] - even[0])
+    kernel = loss_cross_section(even - even[0], coefficients)
+    result = np.empty_like(rate)
+    for level, row in enumerate(rate):
+        signal = np.interp(even, energy, row) - low[level]
+        lost = np.convolve(signal, kernel)[: energy.size] * step
+        factor = scale
+        if factor is None:
+            factor = (high[level] - low[level]) / lost[-1] if lost[-1] > 0 else 0.0
+        result[level] = low[level] + factor * np.interp(energy, even, lost)
+    return result

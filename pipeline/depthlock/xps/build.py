@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from depthlock.model.chemistry import Component, Region
 from depthlock.model.errors import MeasurementError
 from depthlock.xps.assign import Assignment
-from depthlock.xps.background import static_shirley
+from depthlock.xps.background import UNIVERSAL_LOSS, static_shirley, tougaard
 from depthlock.xps.model import Block, Lines, Shared
 from depthlock.xps.windows import Window
 
@@ -162,14 +162,46 @@ def width_owner(region: Region, component: Component) -> str:
     return f"{region.name}/{component.family or component.name}"
 
 
-def build_blocks(assignments: Sequence[Assignment], background: str) -> tuple[list[Block], Shared]:
+def between(window: Window, limits: Mapping[str, tuple[float, float]]) -> Window:
+    """The part of a window that the session asks for.
+
+    Raises
+    ------
+    MeasurementError
+        When fewer than twenty points lie there.
+    """
+    if window.name not in limits:
+        return window
+    low, high = sorted(limits[window.name])
+    keep = (window.energy >= low) & (window.energy <= high)
+    if keep.sum() < 20:
+        raise MeasurementError(
+            f"{int(keep.sum())} points of {window.name} between {low:g} and {high:g} eV",
+            expected=f"at least 20; it was measured from {window.energy[0]:g} to {window.energy[-1]:g} eV",
+            where="options.xps_deconvolve.fit_windows",
+            hint="give binding energies as measured, before charge reference",
+        )
+    return _cut(window, keep)
+
+
+def build_blocks(
+    assignments: Sequence[Assignment],
+    background: str,
+    *,
+    loss: tuple[float, float, float] = UNIVERSAL_LOSS,
+    limits: Mapping[str, tuple[float, float]] | None = None,
+) -> tuple[list[Block], Shared]:
     """The numerical blocks of a group and its shared parameters.
 
     Parameters
     ----------
     assignments : sequence of Assignment
     background : str
-        `active_shirley`, `static_shirley`, `linear`, `constant` or `file`.
+        `active_shirley`, `static_shirley`, `tougaard`, `linear`, `constant` or `file`.
+    loss : tuple
+        Tougaard's C (eV^2), D (eV^2) and T0 (eV).
+    limits : mapping of str to (float, float), optional
+        Binding energies as measured, eV, between which a window is fitted.
 
     Returns
     -------
@@ -179,7 +211,7 @@ def build_blocks(assignments: Sequence[Assignment], background: str) -> tuple[li
     table = _Table([], [], [], [], [])
     blocks: list[Block] = []
     for assignment in assignments:
-        windows = [crop(window, assignment.regions) for window in assignment.windows]
+        windows = [crop(between(window, limits or {}), assignment.regions) for window in assignment.windows]
         if background == "file":
             windows = [within_stated_background(window) for window in windows]
         rate = np.concatenate([window.rate for window in windows], axis=1)
@@ -190,6 +222,8 @@ def build_blocks(assignments: Sequence[Assignment], background: str) -> tuple[li
         fixed = np.zeros_like(rate)
         if background == "static_shirley":
             fixed = np.concatenate([static_shirley(window.energy, window.rate) for window in windows], axis=1)
+        elif background == "tougaard":
+            fixed = np.concatenate([tougaard(window.energy, window.rate, loss) for window in windows], axis=1)
         elif background == "file":
             fixed = np.concatenate([w.background for w in windows if w.background is not None], axis=1)
         blocks.append(
@@ -206,7 +240,7 @@ def build_blocks(assignments: Sequence[Assignment], background: str) -> tuple[li
                 fixed=fixed,
                 step=background == "active_shirley",
                 slope=background in ("active_shirley", "linear"),
-                offset=background not in ("static_shirley", "file"),
+                offset=background not in ("static_shirley", "tougaard", "file"),
             )
         )
     levels = blocks[0].rate.shape[0]

@@ -15,9 +15,11 @@ from depthlock.model.options import DeconvolveOptions
 from depthlock.xps.assign import Assignment, assign_regions
 from depthlock.xps.build import build_blocks
 from depthlock.xps.diagnostics import differential_shift
+from depthlock.xps.expert_match import with_expert
 from depthlock.xps.fit import GroupFit, fit_group
 from depthlock.xps.reference import EnergyFrame, choose_frame, hold_absent, in_frame, significance
 from depthlock.xps.result import assemble, group_result
+from depthlock.xps.shape_choice import choose_shapes, component_shapes, open_components, settle_shapes
 from depthlock.xps.shapes import FloatArray
 from depthlock.xps.windows import (
     SURVEY_WIDTH_EV,
@@ -42,6 +44,7 @@ class _Series:
     times: FloatArray
     windows: list[Window]
     surveys: list[str]
+    levels: dict[str, NDArray[np.intp]]
 
 
 def _series(spectra: Mapping[str, xr.Dataset]) -> _Series:
@@ -75,7 +78,7 @@ def _series(spectra: Mapping[str, xr.Dataset]) -> _Series:
         clean_window(key, block, number, times.size)
         for (key, block), number in zip(narrow.items(), numbers, strict=True)
     ]
-    return _Series(times, windows, surveys)
+    return _Series(times, windows, surveys, dict(zip(narrow, numbers, strict=True)))
 
 
 def _fit(
@@ -86,7 +89,9 @@ def _fit(
     held: FloatArray | None = None,
 ) -> GroupFit:
     """Fit some windows with one charge shift a level: free, near given ones, or held at given ones."""
-    blocks, shared = build_blocks(assignments, options.background)
+    blocks, shared = build_blocks(
+        assignments, options.background, loss=options.tougaard_loss, limits=options.fit_windows
+    )
     if held is not None:
         shared = replace(shared, shift_mean=held, shift_std=np.zeros_like(held))
         return fit_group(blocks, shared, shift=held)
@@ -119,23 +124,35 @@ def deconvolve(spectra: Mapping[str, xr.Dataset], options: DeconvolveOptions) ->
     """
     series = _series(spectra)
     sample = str(next(iter(spectra.values())).attrs.get("sample", ""))
-    assignments = assign_regions(series.windows, options.regions)
+    _check_windows(options, series.windows)
+    regions = choose_shapes(options.regions, options.shapes)
+    assignments = assign_regions(series.windows, regions)
+    open_labels = open_components([region for a in assignments for region in a.regions], options.shapes)
     held = _given_shift(options, series.times.size, sample)
     fits, assignments, differential = _fit_all(assignments, options, held)
     strength: dict[str, float] = {}
     for fit in fits:
         strength.update(significance(fit))
     frame = choose_frame(options.charge_reference, options.charge_references, strength, sample)
+    used: dict[str, str] = {}
     groups = []
     for fit in fits:
         framed, absent = hold_absent(in_frame(fit, frame.reference))
-        groups.append(group_result(framed, absent))
+        framed, rivals = settle_shapes(framed, options.compared_shapes, open_labels)
+        groups.append(group_result(framed, absent, rivals))
+        for block in framed.blocks:
+            used |= component_shapes(block)
     result = assemble(groups, assignments, series.times, frame, options, differential=differential)
+    fitted = {key: spectra[key] for key in series.levels}
+    levels = {key: numbers.tolist() for key, numbers in series.levels.items()}
+    result = with_expert(result, fitted, levels, regions)
     return result.assign_attrs(
         sample=sample,
         surveys_left_out=json.dumps(series.surveys),
         charge_reference=_describe(frame, options),
         background=options.background,
+        **_photon_energy(fitted),
+        line_shapes=json.dumps({label: used[label] for label in result.component.values.tolist()}),
     )
 
 
@@ -182,6 +199,24 @@ def _given_shift(options: DeconvolveOptions, levels: int, sample: str) -> FloatA
             where=f"{sample}: options.xps_deconvolve.manual_shift",
         )
     return np.broadcast_to(given, (levels,)).copy()
+
+
+def _photon_energy(spectra: Mapping[str, xr.Dataset]) -> dict[str, float]:
+    """Photon energy of the spectra, eV, as an attribute; none where no file states it."""
+    stated = [float(block.attrs["photon_energy_eV"]) for block in spectra.values() if "photon_energy_eV" in block.attrs]
+    return {"photon_energy_eV": stated[0]} if stated else {}
+
+
+def _check_windows(options: DeconvolveOptions, windows: list[Window]) -> None:
+    """Refuse a fit window for something that was not measured."""
+    names = [window.name for window in windows]
+    for name in options.fit_windows:
+        if name not in names:
+            raise MeasurementError(
+                f"a fit window for {name!r}",
+                expected=f"one of the windows measured: {', '.join(names)}",
+                where="options.xps_deconvolve.fit_windows",
+            )
 
 
 def _describe(frame: EnergyFrame, options: DeconvolveOptions) -> str:

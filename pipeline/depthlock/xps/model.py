@@ -19,8 +19,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from depthlock.xps.shapes import FloatArray, LineShape, pseudo_voigt
-from depthlock.xps.tabulated import tabulated_line
+from depthlock.model.line_shapes import FREE_MIXING, parse_shape
+from depthlock.xps.shapes import FloatArray, LineShape, pseudo_voigt, pseudo_voigt_sum
+from depthlock.xps.tabulated import tabulated_family, tabulated_line
 
 IntArray = NDArray[np.intp]
 
@@ -40,7 +41,7 @@ class Lines:
     splitting : ndarray of int
         Shared parameter that is added to the position; -1 for none.
     shape : tuple of str
-        `pseudo_voigt`, or the name of a tabulated line (whose mixing has no effect).
+        As `depthlock.model.line_shapes.parse_shape` reads it; the mixing of shapes with numbers has no effect.
     """
 
     component: IntArray
@@ -202,16 +203,23 @@ class Curves:
     jacobian: FloatArray
 
 
+def line_shape(name: str, distance: FloatArray, width: FloatArray, mixing: FloatArray) -> LineShape:
+    """One line of a named shape; the mixing has an effect on shapes that fit one, and is one for all levels."""
+    if name == "pseudo_voigt":
+        return pseudo_voigt(distance, width, mixing)
+    form = parse_shape(name)
+    if form.kind in FREE_MIXING:
+        return tabulated_family(name).evaluate(distance, width, float(np.ravel(mixing)[0]))
+    if form.kind == "SGL":
+        return pseudo_voigt_sum(distance, width, form.numbers[0] / 100.0)
+    return tabulated_line(name).evaluate(distance, width)
+
+
 def _line_shapes(lines: Lines, distance: FloatArray, width: FloatArray, mixing: FloatArray) -> LineShape:
     """All lines of a block, (levels, lines, points)."""
     if all(name == "pseudo_voigt" for name in lines.shape):
         return pseudo_voigt(distance, width, mixing)
-    parts = [
-        pseudo_voigt(distance[:, k], width[:, k], mixing[:, k])
-        if name == "pseudo_voigt"
-        else tabulated_line(name).evaluate(distance[:, k], width[:, k])
-        for k, name in enumerate(lines.shape)
-    ]
+    parts = [line_shape(name, distance[:, k], width[:, k], mixing[:, k]) for k, name in enumerate(lines.shape)]
     names = ("density", "cumulative", "slope", "mixing_density", "mixing_cumulative")
     return LineShape(*(np.stack([getattr(part, name) for part in parts], axis=1) for name in names))
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import xarray as xr
 
+from depthlock.model.line_shapes import FREE_MIXING
 from depthlock.model.options import DeconvolveOptions
 from depthlock.model.quantity import Quantity, assign, join_flags
 from depthlock.xps.assign import Assignment
@@ -27,16 +28,17 @@ from depthlock.xps.region_numbers import (
     joined,
     where,
 )
+from depthlock.xps.shape_choice import RivalShape
 from depthlock.xps.shapes import FloatArray
 
 COMPONENT_UNITS = {"area": "count * eV / s", "fraction": "1", "position": "eV", "fwhm": "eV"}
 
 
-def group_result(fit: GroupFit, absent: set[str]) -> GroupResult:
-    """A fitted group with its errors."""
+def group_result(fit: GroupFit, absent: set[str], rivals: tuple[RivalShape, ...] = ()) -> GroupResult:
+    """A fitted group with its errors, and its fits with other line shapes."""
     normal = normal_at(fit)
     bounded = covariance(fit, normal, hold_zero=True)
-    return GroupResult(fit, frozenset(absent), normal, covariance(fit, normal), bounded)
+    return GroupResult(fit, frozenset(absent), normal, covariance(fit, normal), bounded, rivals)
 
 
 def _shift(groups: Sequence[GroupResult], frame: EnergyFrame) -> ShiftNumbers:
@@ -111,7 +113,7 @@ def assemble(
         result = assign(result, key, ("level", "component"), _quantity(columns, key), unit)
     charge = Quantity(shift.value, shift.std, flag=np.full(times.size, shift.flag))
     result = assign(result, "charge_shift", ("level",), charge, "eV")
-    result = result.assign(_diagnostics(reported))
+    result = result.assign(_diagnostics(reported)).assign(_line_forms(reported))
     result, quantified = _with_atomic_percent(result, reported, options)
     result = result.assign(curve_variables([group.fit for group in groups], assignments, columns.labels))
     result = result.set_coords(["binding_energy", "region_of_point"])
@@ -145,6 +147,27 @@ def _diagnostics(reported: Sequence[tuple[BlockNumbers, int]]) -> dict[str, xr.V
         "noise_scale": xr.Variable(dims, np.stack(scale, axis=1), {"units": "1"}),
         "reduced_chi_square": xr.Variable(dims, np.stack(reduced, axis=1), {"units": "1"}),
         "shirley_step": xr.Variable(dims, np.stack(steps, axis=1), {"units": "1/eV"}),
+    }
+
+
+def _line_forms(reported: Sequence[tuple[BlockNumbers, int]]) -> dict[str, xr.Variable]:
+    """What besides position and width makes a component's lines; NaN where a line has no such thing."""
+    rows: list[tuple[float, float, float, float]] = []
+    for numbers, place in reported:
+        fit, block = numbers.group.fit, numbers.group.fit.blocks[numbers.number]
+        value, lines = fit.state.shared, block.lines
+        for component in numbers.inside(place):
+            own = np.flatnonzero(lines.component == component)
+            mixing = float(value[lines.mixing[own[0]]]) if lines.shape[own[0]] in FREE_MIXING else np.nan
+            weak = (np.nan, np.nan, np.nan)
+            if own.size > 1:
+                ratio = float(lines.share[own[1]] / lines.share[own[0]])
+                weak = (float(value[lines.splitting[own[1]]]), ratio, float(value[lines.width[own[1]]]))
+            rows.append((mixing, *weak))
+    names = {"lorentzian_share": "1", "weak_line_distance": "eV", "weak_line_ratio": "1", "weak_line_fwhm": "eV"}
+    return {
+        name: xr.Variable(("component",), np.asarray(column), {"units": unit})
+        for (name, unit), column in zip(names.items(), zip(*rows, strict=True), strict=True)
     }
 
 

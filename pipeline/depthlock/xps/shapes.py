@@ -7,7 +7,7 @@ shape of that line's Shirley step. A model built from these needs no numerical i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,6 +77,27 @@ def pseudo_voigt(distance: FloatArray, fwhm: FloatArray, mixing: FloatArray) -> 
         mixing_density=lorentz - gauss,
         mixing_cumulative=lorentz_cumulative - gauss_cumulative,
     )
+
+
+def pseudo_voigt_sum(distance: FloatArray, fwhm: FloatArray, height_share: float) -> LineShape:
+    """CasaXPS's SGL: the same sum with a held mixing, which it states as the Lorentzian's share of the height.
+
+    Parameters
+    ----------
+    distance, fwhm : ndarray
+        As in `pseudo_voigt`.
+    height_share : float
+        0 to 1.
+
+    Returns
+    -------
+    LineShape
+        Its derivatives to the mixing are zero.
+    """
+    lorentz, gauss = height_share / _LORENTZ_PEAK, (1.0 - height_share) / _GAUSS_PEAK
+    shape = pseudo_voigt(distance, fwhm, np.asarray(lorentz / (lorentz + gauss)))
+    nothing = np.zeros_like(shape.density)
+    return replace(shape, mixing_density=nothing, mixing_cumulative=nothing)
 
 
 def pseudo_voigt_density(energy: FloatArray, area: float, position: float, fwhm: float, mixing: float) -> FloatArray:

@@ -130,14 +130,15 @@ def clean_window(key: str, block: xr.Dataset, levels: NDArray[np.intp], count: i
         if name in block:
             factor = np.broadcast_to(np.asarray(block[name].values, dtype=float), time.shape)
             time = time * np.where(np.isfinite(factor) & (factor > 0), factor, 1.0)
-    transmission = np.ones(energy.size)
+    transmission = np.ones((1, energy.size))
     if "transmission" in block:
-        values = np.asarray(block["transmission"].values, dtype=float)[order]
+        # One for all levels, or one a level.
+        values = np.atleast_2d(np.asarray(block["transmission"].values, dtype=float))[:, order]
         if np.all(np.isfinite(values)) and np.all(values > 0):
             transmission = values
-    exposure = time[:, None] * transmission[None, :]
+    exposure = time[:, None] * transmission
     in_counts = str(block.attrs.get("intensity_kind", "counts")) == "counts"
-    rate = counts / exposure if in_counts else counts / transmission[None, :]
+    rate = counts / exposure if in_counts else counts / transmission
     all_rates, all_exposures = np.zeros((count, energy.size)), np.ones((count, energy.size))
     all_rates[levels], all_exposures[levels] = rate, exposure
     measured = np.zeros(count, dtype=bool)
@@ -147,6 +148,6 @@ def clean_window(key: str, block: xr.Dataset, levels: NDArray[np.intp], count: i
     if "expert_background" in block:
         stated = np.asarray(block["expert_background"].transpose("level", "energy").values, dtype=float)[:, order]
         background = np.zeros_like(all_rates)
-        background[levels] = stated / transmission[None, :]
+        background[levels] = stated / transmission
     corrected = bool(np.any(transmission != 1.0))
     return Window(key, name, energy, all_rates, all_exposures, measured, corrected, background)

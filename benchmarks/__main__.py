@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+import sys
+
+from benchmarks import event_store, xps
+
+BENCHMARKS = {
+    "event_store": event_store.conversion,
+    "xps_batch": xps.independent_spectra,
+    "xps_levels": xps.levels_together,
+}
+
+
+def main() -> int:
+    wanted = sys.argv[1:] or list(BENCHMARKS)
+    unknown = [name for name in wanted if name not in BENCHMARKS]
+    if unknown:
+        print(f"no benchmark called {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}", file=sys.stderr)
+        return 2
+    for name in wanted:
+        print(f"{name}: {BENCHMARKS[name].__doc__}")
+        for line in BENCHMARKS[name]():
+            print(f"  {line}")
+    return 0
+
+
+raise SystemExit(main())
