@@ -66,6 +66,7 @@ def volume_layers(volumes: list[Volume], mark: dict[str, Any]) -> list[LayerData
         keywords = {
             "name": volume.ion,
             "scale": volume.scale,
+            "translate": volume.translate,
             "units": (unit,) * 3,
             "axis_labels": ("depth", "y", "x"),
             "contrast_limits": volume.contrast,

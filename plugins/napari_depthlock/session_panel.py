@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
 )
 
 from depthlock.model.errors import DepthlockError
+from depthlock.workflow.jobs import plan_file
 from depthlock.workflow.results import SessionResults
 from napari_depthlock.layers import VIEWS, available_views, sample_layers
 from napari_depthlock.profile_panel import ProfilePanel
@@ -32,13 +33,13 @@ class SessionPanel(QWidget):
 
     Parameters
     ----------
-    viewer : napari.Viewer
-        The viewer it fills; only layers of depthlock are ever replaced.
+    napari_viewer : napari.Viewer
+        The viewer it fills; only layers of depthlock are ever replaced. napari's menu passes it by this name.
     """
 
-    def __init__(self, viewer: napari.Viewer) -> None:
+    def __init__(self, napari_viewer: napari.Viewer) -> None:
         super().__init__()
-        self.viewer = viewer
+        viewer = self.viewer = napari_viewer
         self.results: SessionResults | None = None
         self.sample = QComboBox()
         self.view = QComboBox()
@@ -93,7 +94,7 @@ class SessionPanel(QWidget):
             from depthlock.model.session_file import load_session
 
             loaded = load_session(path)
-            ran = (loaded.results / ".depthlock").is_dir()
+            ran = plan_file(loaded.results).is_file()
             self.results = SessionResults.open(loaded.results) if ran else None
         self.stages.set_session(session_file)
         self._show_samples()

@@ -38,6 +38,8 @@ class Volume:
         ``nm`` when the sample has a depth axis, otherwise ``s`` of sputter time, or ``1`` for scans.
     pixel : float
         Lateral size of a voxel in `lateral_unit`.
+    corner : float
+        Lateral place of the first voxel's centre in `lateral_unit`; voxels of other size have it elsewhere.
     lateral_unit : str
         ``µm``, or ``pixel`` when the file has no pixel size.
     """
@@ -48,6 +50,7 @@ class Volume:
     axis: NDArray[np.float64]
     axis_unit: str
     pixel: float
+    corner: float
     lateral_unit: str
 
     @property
@@ -72,6 +75,11 @@ class Volume:
     def scale(self) -> tuple[float, float, float]:
         """Scale for napari on (depth, y, x)."""
         return (self.drawn_step, self.pixel, self.pixel)
+
+    @property
+    def translate(self) -> tuple[float, float, float]:
+        """Shift for napari on (depth, y, x), so that volumes of different voxels lie on each other."""
+        return (0.0, self.corner, self.corner)
 
     @property
     def contrast(self) -> tuple[float, float]:
@@ -138,6 +146,7 @@ def ion_volumes(events: xr.Dataset, profile: xr.Dataset, depth: xr.Dataset | Non
                 axis=edges[0] + step * (np.arange(even.shape[0]) + 0.5),
                 axis_unit=unit,
                 pixel=float(x[1] - x[0]) if x.size > 1 else 1.0,
+                corner=float(x[0]),
                 lateral_unit="µm" if micrometres else "pixel",
             )
         )
@@ -145,11 +154,12 @@ def ion_volumes(events: xr.Dataset, profile: xr.Dataset, depth: xr.Dataset | Non
 
 
 def _binning(counts: NDArray[np.float64], pixels: int) -> int:
-    """Pixels a voxel's side, so that the strongest depths of an ion fill their voxels."""
+    """Pixels a voxel's side, a power of two, so that the strongest depths of an ion fill their voxels."""
     most, least = LATERAL_VOXELS
     strong = float(np.quantile(counts, 0.9)) / pixels**2
     wanted = int(np.ceil(np.sqrt(COUNTS_A_VOXEL / strong))) if strong > 0 else pixels
-    return max(1, -(-pixels // most), min(wanted, pixels // least))
+    needed = max(1, -(-pixels // most), min(wanted, pixels // least))
+    return int(2 ** np.ceil(np.log2(needed)))
 
 
 def _edges(profile: xr.Dataset, depth: xr.Dataset | None) -> tuple[NDArray[np.float64], str]:

@@ -29,7 +29,7 @@ def test_bins_that_are_even_already_stay() -> None:
 def volume(axis_unit: str, lateral_unit: str) -> Volume:
     counts = np.zeros((40, 20, 20), dtype=np.float32)
     counts[0, 0, 0], counts[1] = 1000.0, 2.0
-    return Volume("V-", "substrate", counts, np.arange(40) * 0.5, axis_unit, 5.0, lateral_unit)
+    return Volume("V-", "substrate", counts, np.arange(40) * 0.5, axis_unit, 5.0, 2.0, lateral_unit)
 
 
 def test_depth_is_stretched_by_what_is_said() -> None:
@@ -37,6 +37,7 @@ def test_depth_is_stretched_by_what_is_said() -> None:
     drawn_micrometres = slab.scale[0] * 40
     assert slab.exaggeration == pytest.approx(drawn_micrometres / (40 * 0.5e-3))
     assert slab.scale[1:] == (5.0, 5.0)
+    assert slab.translate == (0.0, 2.0, 2.0)
 
 
 @pytest.mark.parametrize(("axis_unit", "lateral_unit"), [("s", "µm"), ("nm", "pixel")])

@@ -129,6 +129,65 @@ def test_napari_opens_a_results_folder_and_a_session(viewer: Any, sample_results
     assert len(viewer.layers) == 3
 
 
+def test_napari_s_menu_opens_the_panel_on_what_is_shown(viewer: Any, sample_results: SessionResults) -> None:
+    viewer.open(str(sample_results.folder), plugin="depthlock")
+    _, panel = viewer.window.add_plugin_dock_widget("depthlock", "depthlock session")
+    assert panel.sample.currentText() == sample_results.samples[0]
+    assert panel.results.folder == sample_results.folder
+
+
+def test_napari_s_sample_menu_opens_the_sample_session(
+    viewer: Any, sample_results: SessionResults, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from napari_depthlock import opening
+
+    monkeypatch.setattr(opening, "SAMPLE_SESSION", sample_results.session_file)
+    viewer.open_sample("depthlock", "mg-v2o5-cei")
+    assert [layer.name for layer in viewer.layers] == ["SO2CF3-", "MgF2-", "V-"]
+
+
+def test_without_the_source_a_sample_session_is_simulated_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import platformdirs
+
+    from depthlock.simulate import command
+    from napari_depthlock import opening
+
+    asked: list[Path] = []
+
+    def simulate(folder: Path) -> Path:
+        asked.append(folder)
+        folder.mkdir(parents=True)
+        (folder / "session.yaml").write_text("session: x\n")
+        return folder / "session.yaml"
+
+    monkeypatch.setattr(opening, "SAMPLE_SESSION", tmp_path / "none" / "session.yaml")
+    monkeypatch.setattr(platformdirs, "user_data_path", lambda name: tmp_path / name)
+    monkeypatch.setattr(command, "run", simulate)
+    assert opening.sample_session() == opening.sample_session() == tmp_path / "depthlock/sample-session/session.yaml"
+    assert len(asked) == 1
+
+
+def test_a_view_that_cannot_be_is_refused_before_a_window(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from depthlock.model.errors import DepthlockError
+    from napari_depthlock.opening import view_session
+
+    with pytest.raises(DepthlockError, match="no such session file"):
+        view_session(tmp_path / "none.yaml")
+    with pytest.raises(DepthlockError, match="nothing has been run here"):
+        view_session(tmp_path)
+
+
+def test_a_missing_screen_is_told(sample_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from depthlock.model.errors import WorkflowError
+    from napari_depthlock.opening import view_session
+
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("sys.platform", "linux")
+    with pytest.raises(WorkflowError, match="no screen"):
+        view_session(sample_data / "session.yaml")
+
+
 def test_other_yaml_is_left_to_others(tmp_path: Path) -> None:
     from napari_depthlock.opening import get_reader
 
@@ -136,3 +195,14 @@ def test_other_yaml_is_left_to_others(tmp_path: Path) -> None:
     path.write_text("a: 1\n", encoding="utf-8")
     assert get_reader(str(path)) is None
     assert get_reader([str(path)]) is None
+
+
+def test_volumes_of_different_voxels_lie_on_each_other(panel: Any, viewer: Any) -> None:
+    for layer in viewer.layers:
+        low, high = layer.extent.world[:, 2]
+        size = layer.data.shape[2] * layer.scale[2]
+        assert high - low == pytest.approx(size - layer.scale[2])
+        assert (low - layer.scale[2] / 2, size) == pytest.approx(
+            (viewer.layers[0].extent.world[0, 2] - viewer.layers[0].scale[2] / 2,
+             viewer.layers[0].data.shape[2] * viewer.layers[0].scale[2])
+        )  # fmt: skip
