@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -35,7 +36,7 @@ def test_help_comes_at_once() -> None:
         said = subprocess.run([sys.executable, "-m", "depthlock", "--help"], capture_output=True, text=True, check=True)
         took.append(time.perf_counter() - begun[1])
     assert min(took) < 0.5
-    for command in ("run", "check", "info", "new", "status", "view", "simulate", "schema", "stage"):
+    for command in ("run", "check", "info", "peaks", "new", "status", "view", "simulate", "schema", "stage"):
         assert f"\n    {command} " in said.stdout
 
 
@@ -81,7 +82,7 @@ WRONG = {
     ),
     "missing file": (
         lambda f: (f / "B/etch.vms").rename(f / "B/etch2.vms"),
-        ["@B/etch.vms", "B/etch.vms", "did you mean 'etch2.vms'"],
+        ["@B/etch.vms", "B/etch.vms", "did you mean 'B/etch2.vms'"],
     ),
     "truncated HDF5": (lambda f: _truncate(f / "B/profile.h5"), ["samples.B-V2O5.tofsims.file", "profile.h5"]),
     "truncated VAMAS": (lambda f: _truncate(f / "L/etch.vms"), ["samples.L-V2O5.xps[0].file", "etch.vms"]),
@@ -149,6 +150,21 @@ def test_wrong_input_is_told_with_its_place_and_leaves_nothing(
         assert (f"session.yaml:{number}: " if number else part) in said.err
     assert "Traceback" not in said.err + said.out
     assert not (session.parent / "results").exists()
+
+
+def test_a_terminal_without_our_signs_is_no_error(session: Path) -> None:
+    said = subprocess.run(
+        [sys.executable, "-m", "depthlock", "status", str(session)],
+        capture_output=True, check=True, env={**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
+    )  # fmt: skip
+    assert b"0 of 12 jobs are up to date" in said.stdout
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc takes no folders, whoever asks")
+def test_an_output_that_cannot_be_made_is_told(session: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _edit(session.parent, "output: results", "output: /proc/results")
+    assert main(["run", str(session)]) == USER_MISTAKE
+    assert "/proc/results" in capsys.readouterr().err
 
 
 def test_other_mistakes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -222,9 +238,12 @@ def test_one_sample_without_science(tmp_path: Path, sample_data: Path, capsys: p
     assert str(results / "report.html") in said.replace("\n", "")
     header, *rows = (results / "summary.csv").read_text().splitlines()
     assert header == "sample,technique,quantity,target,level,value,std,ci_low,ci_high,unit,flag"
+    statistics = ("mean", "sd", "p05", "p95")
     assert [row.split(",")[2:4] for row in rows] == [
-        ["cei_thickness", name] for name in ("mean", "sd", "p05", "p95")
-    ] + [["lattice_spacing", ""]]
+        *(["cei_thickness", name] for name in statistics),
+        *(["thickness_laplace", name] for name in statistics),
+        ["lattice_spacing", ""],
+    ]
     provenance = json.loads((results / "provenance.json").read_text())
     assert len(provenance["raw_files"][str(tmp_path / "layer.tif")]["sha256"]) == 64
     assert main(["status", str(session)]) == OK

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -34,6 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         0: done; 2: a mistake in the input, told on stderr; 3: a stage failed; 130: interrupted.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without µ or ✓ shows another sign, and no error
     parsed = _parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = parsed.command
     try:
@@ -77,6 +81,9 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("session", type=Path, metavar="SESSION", help="session file (.yaml)")
     info = add("info", _info, "say what a raw file holds")
     info.add_argument("file", type=Path, metavar="FILE", help="raw file of any format that depthlock reads")
+    peaks = add("peaks", _peaks, "list the strongest peaks of each TOF-SIMS spectrum with what they could be")
+    peaks.add_argument("session", type=Path, metavar="SESSION", help="session file (.yaml)")
+    peaks.add_argument("--most", type=_count, default=40, metavar="N", help="number of peaks a sample (default: 40)")
     new = add("new", _new, "draft a session file from a folder of raw files")
     new.add_argument("folder", type=Path, metavar="FOLDER", help="folder; its sub-folders are samples")
     status = add("status", _status, "say how far a session is, and what has changed since")
@@ -213,6 +220,19 @@ def _info(parsed: argparse.Namespace) -> int:
     return OK
 
 
+def _peaks(parsed: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from depthlock.model.session_file import load_session
+    from depthlock.workflow.session_peaks import peak_table, session_peaks
+
+    # Into a file or a pipe the table goes as wide as it is; a terminal folds it.
+    console = Console() if sys.stdout.isatty() else Console(width=160)
+    for sample, found in session_peaks(load_session(parsed.session), parsed.most):
+        console.print(peak_table(sample, found), highlight=False)
+    return OK
+
+
 def _print_facts(facts: Any, indent: int = 0) -> None:
     blank = " " * indent
     for key, value in facts.items():
@@ -223,9 +243,21 @@ def _print_facts(facts: Any, indent: int = 0) -> None:
             print(f"{blank}{key}:")
             for item in value:
                 inner = item if isinstance(item, dict) else {"": item}
-                print(f"{blank}  - " + ", ".join(f"{name}: {_plain(fact)}" for name, fact in inner.items()))
+                told = ", ".join(f"{name}: {_plain(fact)}" for name, fact in inner.items())
+                _print_fact(f"{blank}  - {told}", indent + 6)
         else:
-            print(f"{blank}{key}: {_plain(value)}")
+            _print_fact(f"{blank}{key}: {_plain(value)}", indent + 4)
+
+
+def _print_fact(line: str, hanging: int) -> None:
+    """Print one fact on one line; on a terminal, broken where the line is longer than it is wide."""
+    import shutil
+    import textwrap
+
+    if sys.stdout.isatty():
+        width = max(60, shutil.get_terminal_size().columns)
+        line = textwrap.fill(line, width, subsequent_indent=" " * hanging, break_long_words=False)
+    print(line)
 
 
 def _plain(value: Any) -> str:

@@ -12,6 +12,7 @@ from depthlock.simulate.flight_time import SpectrometerParameters
 from depthlock.simulate.layer import LayerParameters
 from depthlock.simulate.tofsims import simulate_events
 from depthlock.simulate.tofsims_parameters import TofsimsParameters
+from depthlock.simulate.worlds import random_parameters
 from depthlock.tofsims.profile import reduce_profile
 from depthlock.tofsims.volume import ion_volume
 
@@ -90,6 +91,16 @@ def test_sulphur_fluoride_beside_vanadium_at_low_resolution():
             own = profile.sel(ion=ion)
             right = abs(float(own["total_counts"]) - truth.total_counts[ion]) < 3.0 * float(own["total_counts_std"])
             assert right or "lookalike" in str(own["total_counts_flag"].values)
+
+
+def test_an_overlap_fitted_with_impossibly_sharp_peaks_is_flagged():
+    # At R = 4500 a strong VO2- 1.4 FWHM from SO2F- may be fitted as a sum of other ions.
+    sample = random_parameters(633).samples[0]
+    events, truth = simulate_events(sample.tofsims, sample.layer, np.random.default_rng(633))
+    asked = options("SO2F-").model_copy(update={"elements": ("H", "C", "N", "O", "F", "Mg", "S", "V", "Al")})
+    own = reduce_profile(events.to_dataset(), asked)
+    right = abs(float(own["total_counts"][0]) - truth.total_counts["SO2F-"]) < 3.0 * float(own["total_counts_std"][0])
+    assert right or "overlap_not_resolved" in str(own["total_counts_flag"].values[0])
 
 
 def test_the_session_overrules_the_file_on_dead_time(reduced):

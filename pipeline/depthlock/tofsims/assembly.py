@@ -21,6 +21,32 @@ NOT_MEASURED: Measured = (np.nan, np.nan, np.nan, np.nan, "")
 
 
 @dataclass(frozen=True)
+class IsotopeRatio:
+    """An isotopologue's ions over those of the followed ion.
+
+    Attributes
+    ----------
+    shift : int
+        Mass number minus that of the followed ion.
+    value, std, lower, upper : float
+    flag : str
+    natural : float
+        The ratio at natural abundance.
+    deviation : float
+        Measured minus natural ratio over the error of both.
+    """
+
+    shift: int
+    value: float
+    std: float
+    lower: float
+    upper: float
+    flag: str
+    natural: float
+    deviation: float
+
+
+@dataclass(frozen=True)
 class ReducedIon:
     """What one ion gives.
 
@@ -38,6 +64,8 @@ class ReducedIon:
     mass_axis, mass_spectrum, mass_fit : ndarray, shape (channel,)
     interface : Interface or None
         For substrate ions.
+    isotopes : tuple of IsotopeRatio
+        Empty where the file has no spectrum.
     """
 
     label: str
@@ -58,6 +86,7 @@ class ReducedIon:
     mass_spectrum: FloatArray
     mass_fit: FloatArray
     interface: Interface | None
+    isotopes: tuple[IsotopeRatio, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -119,7 +148,29 @@ def assemble(ions: Sequence[ReducedIon], scans: ScanTable, attrs: dict[str, obje
     dataset = _with_quantity(dataset, "total_counts", [ion.total for ion in ions], "1")
     dataset = _with_quantity(dataset, "mass_error", [ion.mass_error for ion in ions], "ppm")
     dataset = _with_quantity(dataset, "mass_resolution", [ion.mass_resolution for ion in ions], "1")
+    dataset = _with_isotopes(dataset, [ion.isotopes for ion in ions])
     return _with_interfaces(dataset, [ion.interface for ion in ions])
+
+
+def _with_isotopes(dataset: xr.Dataset, ratios: Sequence[tuple[IsotopeRatio, ...]]) -> xr.Dataset:
+    """The quantity `isotope_ratio` by ion and isotopologue; NaN without a flag where the ion has no such one."""
+    shifts = sorted({one.shift for own in ratios for one in own})
+    if not shifts:
+        return dataset
+    table = np.full((6, len(ratios), len(shifts)), np.nan)
+    flags = np.full((len(ratios), len(shifts)), "", dtype=object)
+    for k, own in enumerate(ratios):
+        for one in own:
+            place = shifts.index(one.shift)
+            table[:, k, place] = one.value, one.std, one.lower, one.upper, one.natural, one.deviation
+            flags[k, place] = one.flag
+    dims, units = ("ion", "isotopologue"), {"units": "1"}
+    quantity = Quantity(table[0], table[1], table[2], table[3], flags.astype(np.str_))
+    dataset = dataset.assign_coords(isotopologue=("isotopologue", np.array([f"M{n:+d}" for n in shifts]), units))
+    dataset = assign(dataset, "isotope_ratio", dims, quantity, "1")
+    return dataset.assign(
+        isotope_ratio_natural=(dims, table[4], units), isotope_deviation_sigma=(dims, table[5], units)
+    )
 
 
 def _with_quantity(dataset: xr.Dataset, name: str, values: Sequence[Measured], units: str) -> xr.Dataset:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
@@ -14,47 +12,20 @@ from depthlock.model.ions import Ion
 from depthlock.model.options import ProfileOptions
 from depthlock.model.quantity import NORMAL_95, join_flags
 from depthlock.tofsims.assembly import Measured, ReducedIon, ScanTable
-from depthlock.tofsims.calibrants import calibrant_ions
-from depthlock.tofsims.calibration import Calibration, calibrate, file_calibration
 from depthlock.tofsims.exponential_gauss import FloatArray
+from depthlock.tofsims.instrument import Instrument, bends, counting_flags, survey
+from depthlock.tofsims.isotopes import check_isotopes
 from depthlock.tofsims.mass_accuracy import mass_error, mass_resolution
 from depthlock.tofsims.overlaps import PeakFit, fit_peak
 from depthlock.tofsims.peak_model import Surroundings, fit_region
-from depthlock.tofsims.peak_shape import PeakShape, PeakWidths
-from depthlock.tofsims.peaks import Peak, find_peaks, measure_peaks
 from depthlock.tofsims.quasi_poisson import CountData
-from depthlock.tofsims.raster import Raster, raster_of
+from depthlock.tofsims.raster import Raster
 from depthlock.tofsims.reduction import Reduction
-from depthlock.tofsims.shape_measurement import measure_shape
-from depthlock.tofsims.spectrum import MassScale, file_scale, total_spectrum
 from depthlock.tofsims.unmixing import IonProfile, unmix
-from depthlock.tofsims.windows import Detector, Window, read_window
-
-_MEASURED_PEAKS = 150
-_FEWEST_COUNTS = 60.0
-_BENDING_RATE = 0.03
-"""Ions a pulse in a peak at which the dead time shifts it by a hundredth of its width."""
-
-_LEFT_OF_SHIFT = 0.1
-"""Shift in FWHM per ion a pulse that stays after a correction with mean rates."""
-
-_HIGH_RATE = 1.0
-"""Ions a pulse above which so few pulses stay live that the correction cannot be trusted."""
+from depthlock.tofsims.windows import Window, read_window, summed
 
 _UNRESOLVED = 0.4
 """Share of what lateral structure changed in the correction that finer structure may still change."""
-
-_HARMLESS_RATE = 0.005
-"""Ions a pulse at which an uncorrected dead time takes a quarter of a percent."""
-
-
-@dataclass(frozen=True)
-class Instrument:
-    """What the whole file says before single ions are looked at."""
-
-    raster: Raster
-    detector: Detector
-    around: Surroundings
 
 
 def reduce_events(events: xr.Dataset, options: ProfileOptions) -> Reduction:
@@ -86,7 +57,7 @@ def reduce_events(events: xr.Dataset, options: ProfileOptions) -> Reduction:
         raise MeasurementError("the file holds no ions", expected="at least some counts", where=source)
     polarity = str(events.attrs["polarity"])
     entries = [entry for entry in options.ions if (Ion.parse(entry.ion).charge > 0) == (polarity == "+")]
-    instrument = _instrument(events, options, polarity)
+    instrument = survey(events, options)
     totals = _scan_totals(events, instrument.raster)
     used = _whole_scans(totals)
     ions, data = [], []
@@ -96,46 +67,6 @@ def reduce_events(events: xr.Dataset, options: ProfileOptions) -> Reduction:
         data.append(law)
     scans = ScanTable(events["sputter_time"].values.astype(np.float64), used, totals)
     return Reduction(ions, data, scans, _attributes(events, instrument, entries, options, used))
-
-
-def _instrument(events: xr.Dataset, options: ProfileOptions, polarity: str) -> Instrument:
-    raster = raster_of(events)
-    header = file_scale(events)
-    detector = _detector(events, options, header)
-    spectrum = total_spectrum(events)
-    pulses, limit = np.inf, np.inf
-    if detector.dead_bins is not None and detector.shots_per_pixel is not None:
-        pulses = raster.scans * raster.frames * raster.pixels * detector.shots_per_pixel
-        limit = _BENDING_RATE * pulses
-        spectrum = spectrum.without_dead_time(detector.dead_bins, pulses)
-    found = sorted(find_peaks(spectrum, header), key=lambda peak: -peak.counts)[:_MEASURED_PEAKS]
-    shape = measure_shape(spectrum, found, limit) if found else PeakShape()
-    found = [peak for peak in found if peak.counts >= _FEWEST_COUNTS]
-    origin = float(header.position(0.0))
-    peaks: list[Peak] = []
-    widths = PeakWidths(0.0, 1e-4, origin, 0.3)
-    if found:
-        peaks, widths = measure_peaks(spectrum, found, shape, origin)
-        peaks = _with_bending(peaks, pulses)
-    session = [Ion.parse(entry.ion) for entry in options.ions]
-    calibration = _calibration(peaks, session, header, options, polarity)
-    return Instrument(raster, detector, Surroundings(calibration, shape, widths, tuple(peaks), options.elements))
-
-
-def _detector(events: xr.Dataset, options: ProfileOptions, header: MassScale) -> Detector:
-    """Dead time and pulses: the session's word before the file's."""
-    dead_time = options.dead_time if options.dead_time is not None else events.attrs.get("dead_time_ns")
-    shots = options.shots_per_pixel if options.shots_per_pixel is not None else events.attrs.get("shots_per_pixel")
-    dead_bins = None if dead_time is None else round(float(dead_time) * 1e3 / header.bin_width)
-    return Detector(dead_bins, None if shots is None else float(shots))
-
-
-def _calibration(
-    peaks: list[Peak], session: list[Ion], header: MassScale, options: ProfileOptions, polarity: str
-) -> Calibration:
-    if options.calibration == "file":
-        return file_calibration(header)
-    return calibrate(peaks, calibrant_ions(session, polarity), header)
 
 
 def _scan_totals(events: xr.Dataset, raster: Raster) -> FloatArray:
@@ -172,10 +103,11 @@ def _reduce_ion(
     around = instrument.around
     low, channel, channels = fit_region(ion, around)
     window = read_window(events, instrument.raster, instrument.detector, low, channel, channels)
-    fit = fit_peak(ion, window.edges, _summed(window, used), around)
+    fit = fit_peak(ion, window.edges, summed(window, used), around)
     inside = _own_channels(ion, fit, window, around, entry.window_ppm or options.window_ppm)
     profile = unmix(window, fit, inside)
-    flag = join_flags(fit.flag, around.calibration.flag, *_counting_flags(window, instrument))
+    isotopes, doubt = check_isotopes(events, instrument, used, ion, window, fit)
+    flag = join_flags(fit.flag, doubt, around.calibration.flag, *counting_flags(window, instrument.raster))
     scale = around.calibration.scale
     bin_low, bin_high = int(window.edges[:-1][inside].min()), int(window.edges[1:][inside].max())
     own = float(fit.ions[0] * fit.shares[0][inside].sum())
@@ -190,7 +122,7 @@ def _reduce_ion(
         intensity=profile.ions,
         std=profile.std,
         total=_total(profile, fit, window, used, flag),
-        mass_error=mass_error(ion, fit, around, flag, _bends(window)),
+        mass_error=mass_error(ion, fit, around, flag, bends(window)),
         mass_resolution=mass_resolution(ion, fit, around, flag),
         bin_low=bin_low,
         bin_high=bin_high,
@@ -199,34 +131,9 @@ def _reduce_ion(
         mass_spectrum=window.ions[used].sum(axis=0),
         mass_fit=fit.fitted,
         interface=None,
+        isotopes=isotopes,
     )
     return reduced, profile.data
-
-
-def _bends(window: Window) -> bool:
-    """Whether ions are so many that the dead time shifts the peak in the uncorrected spectrum."""
-    pulses = float(window.pulses.sum())
-    return bool(np.isfinite(pulses) and window.counts.sum() > _BENDING_RATE * pulses)
-
-
-def _with_bending(peaks: list[Peak], pulses: float) -> list[Peak]:
-    """Peaks with the error of what the mean dead-time correction leaves of their shift."""
-    return [
-        replace(
-            peak, position_std=float(np.hypot(peak.position_std, _LEFT_OF_SHIFT * peak.fwhm * peak.counts / pulses))
-        )
-        if peak.counts > _BENDING_RATE * pulses
-        else peak
-        for peak in peaks
-    ]
-
-
-def _summed(window: Window, used: NDArray[np.bool_]) -> CountData:
-    """Ions a channel over the used scans, with the variance that the dead-time correction gave them."""
-    total = window.ions[used].sum(axis=0)
-    variance = window.variance[used].sum(axis=0)
-    ratio = max(float(variance.sum()) / max(float(total.sum()), 1e-12), 1.0) if total.sum() > 0 else 1.0
-    return CountData(total, np.full(total.size, ratio), np.zeros(total.size))
 
 
 def _own_channels(
@@ -250,17 +157,6 @@ def _own_channels(
     if not inside.any():
         inside[int(np.argmin(np.abs(centres - middle)))] = True
     return np.asarray(inside, dtype=np.bool_)
-
-
-def _counting_flags(window: Window, instrument: Instrument) -> list[str]:
-    flags = ["saturated"] if window.saturated else []
-    if window.corrected and window.rate > _HIGH_RATE:
-        flags.append("dead_time_large")
-    if not window.corrected:
-        cells = instrument.raster.pixels * instrument.raster.frames * instrument.raster.scans
-        if float(window.counts.sum()) / cells > _HARMLESS_RATE:
-            flags.append("dead_time_not_corrected")
-    return flags
 
 
 def _total(profile: IonProfile, fit: PeakFit, window: Window, used: NDArray[np.bool_], flag: str) -> Measured:

@@ -68,21 +68,52 @@ def lookalikes(ion: Ion, elements: Iterable[str], width: float) -> list[Lookalik
         Without the ion itself.
     """
     named = frozenset(elements) | frozenset(ion.elements)
-    pool = tuple(sorted(named | frozenset(CONTAMINANTS)))
     most = max(sum(ion.elements.values()), 3) + 1
-    found = _enumerate(pool, round(ion.mz, 6), round(width, 6), most, 1 if ion.charge > 0 else -1, abs(ion.charge))
+    near = formulas_near(ion.mz, ion.charge, named, width, most)
+    near = [one for one in near if abs(one.mz - ion.mz) >= 1e-5]
+    return sorted(near, key=lambda one: (one.cost, abs(one.mz - ion.mz)))
+
+
+def formulas_near(
+    mz: float,
+    charge: int,
+    elements: Iterable[str],
+    width: float,
+    most: int,
+    hydrogens: int = _LIGHT_LIMIT,
+    contaminants: bool = True,
+) -> list[Lookalike]:
+    """Ions of a charge within `width` of an m/z, the most plausible first.
+
+    Parameters
+    ----------
+    mz : float
+        In Da.
+    charge : int
+        In elementary charges, with its sign.
+    elements : iterable of str
+        Elements that are thought to be there; others cost more.
+    width : float
+        Largest distance in Da.
+    most, hydrogens : int
+        Most atoms beside hydrogen, and of hydrogen.
+    contaminants : bool
+        Whether common contaminants are looked for, too.
+    """
+    named = frozenset(elements)
+    pool = tuple(sorted(named | frozenset(CONTAMINANTS) if contaminants else named))
     result = []
-    for counts, isotope, mz in found:
-        label = _label(pool, counts, isotope, ion.charge)
-        if abs(mz - ion.mz) < 1e-5:
-            continue
+    for counts, isotope, place in _enumerate(
+        pool, round(mz, 6), round(width, 6), most, 1 if charge > 0 else -1, abs(charge), hydrogens
+    ):
         parent, ratio = 0.0, 0.0
         if isotope:
             main = _main(isotope)
             ratio = dict(_MINOR_ISOTOPES[main])[isotope] * counts[pool.index(main)]
-            parent = mz - _isotope_shift(main, isotope) / abs(ion.charge)
-        result.append(Lookalike(label, mz, _cost(pool, counts, isotope, named), parent, ratio))
-    return sorted(result, key=lambda one: (one.cost, abs(one.mz - ion.mz)))
+            parent = place - _isotope_shift(main, isotope) / abs(charge)
+        label = _label(pool, counts, isotope, charge)
+        result.append(Lookalike(label, place, _cost(pool, counts, isotope, named), parent, ratio))
+    return sorted(result, key=lambda one: (one.cost, abs(one.mz - mz)))
 
 
 @lru_cache(maxsize=64)
@@ -101,7 +132,7 @@ def _isotope_shift(symbol: str, isotope: str) -> float:
 
 @lru_cache(maxsize=1024)
 def _enumerate(
-    pool: tuple[str, ...], mz: float, width: float, most: int, sign: int, charge: int
+    pool: tuple[str, ...], mz: float, width: float, most: int, sign: int, charge: int, hydrogens: int
 ) -> tuple[tuple[tuple[int, ...], str, float], ...]:
     """Compositions whose m/z lies within `width`, plain and with one atom of a minor isotope."""
     masses = _atom_masses(pool)
@@ -113,7 +144,7 @@ def _enumerate(
     order = sorted(range(len(pool)), key=lambda k: -masses[k])
     for isotope, shift in shifts:
         target = neutral - shift
-        for counts in _compose(order, masses, pool, target, width * charge, most):
+        for counts in _compose(order, masses, pool, target, width * charge, most, hydrogens):
             if isotope and counts[pool.index(_main(isotope))] == 0:
                 continue
             total = sum(n * m for n, m in zip(counts, masses, strict=True)) + shift
@@ -126,7 +157,13 @@ def _main(isotope: str) -> str:
 
 
 def _compose(
-    order: list[int], masses: tuple[float, ...], pool: tuple[str, ...], target: float, width: float, most: int
+    order: list[int],
+    masses: tuple[float, ...],
+    pool: tuple[str, ...],
+    target: float,
+    width: float,
+    most: int,
+    hydrogens: int,
 ) -> list[tuple[int, ...]]:
     found: list[tuple[int, ...]] = []
     counts = [0] * len(pool)
@@ -137,7 +174,7 @@ def _compose(
                 found.append(tuple(counts))
             return
         k = order[place]
-        limit = _LIGHT_LIMIT if pool[k] == "H" else most - atoms
+        limit = hydrogens if pool[k] == "H" else most - atoms
         for n in range(min(limit, int((rest + width) / masses[k])) + 1):
             counts[k] = n
             descend(place + 1, rest - n * masses[k], atoms + (0 if pool[k] == "H" else n))

@@ -34,6 +34,13 @@ _PLAUSIBLE = 1.6
 _LIKELY = 0.6
 """How much more far-fetched than the ion a look-alike may be to be fitted without evidence."""
 
+_NARROWEST = 0.92
+"""Width over the expected one below which a sum of peaks is a false one: peaks may be broader than others, not sharper.
+"""
+
+_FOOT = 2.0
+"""Distance in FWHM up to which the most plausible look-alikes are fitted."""
+
 _MOST_SUSPECT = 5.6
 """Cost above which no look-alike is suspected without evidence: molecules of more than some four atoms are too many."""
 
@@ -85,7 +92,14 @@ class PeakFit:
     flag: str
 
 
-def fit_peak(ion: Ion, edges: FloatArray, data: CountData, around: Surroundings) -> PeakFit:
+def fit_peak(
+    ion: Ion,
+    edges: FloatArray,
+    data: CountData,
+    around: Surroundings,
+    main_mz: float = 0.0,
+    beside: Sequence[Lookalike] = (),
+) -> PeakFit:
     """Fit the ion's peak together with everything that overlaps it.
 
     Parameters
@@ -96,6 +110,10 @@ def fit_peak(ion: Ion, edges: FloatArray, data: CountData, around: Surroundings)
     data : CountData
         Ions a channel over all scans.
     around : Surroundings
+    main_mz : float
+        When the peak is an isotopologue, the m/z in Da of its main one: its isotopologues are no look-alikes.
+    beside : sequence of Lookalike
+        Those of them that stand apart from the peak, to be fitted with it.
 
     Returns
     -------
@@ -112,6 +130,8 @@ def fit_peak(ion: Ion, edges: FloatArray, data: CountData, around: Surroundings)
     fwhm = around.widths.fwhm(float(scale.position(ion.mz)))
     width_da = fwhm * scale.relative_per_bin(ion.mz) * ion.mz
     near = [_with_parent(one, around) for one in lookalikes(ion, around.elements, 8.0 * width_da)]
+    near = [one for one in near if main_mz == 0.0 or abs(one.parent_mz - main_mz) > 1e-4]
+    near += beside
     own_cost = composition_cost(ion.elements, frozenset(around.elements) | frozenset(ion.elements))
     limit = min(own_cost + _PLAUSIBLE, _MOST_SUSPECT)
     model, fit = fit_components((expected_component(ion.label, ion.mz, 1.0, around),), edges, data, around, fwhm)
@@ -120,11 +140,15 @@ def fit_peak(ion: Ion, edges: FloatArray, data: CountData, around: Surroundings)
         model, fit = _add_formulas(model, fit, data, around, [one for one in near if one.cost < most])
     model, fit = _add_unknown(model, fit, data, around)
     suspects = [one for one in near if abs(one.mz - ion.mz) < 1.3 * width_da and one.cost <= limit]
-    likely = [one for one in suspects if one.cost <= own_cost + _LIKELY]
+    # An unseen neighbour at the foot of the peak would broaden the fitted peak, which then takes from nearer ones.
+    reach = _FOOT * width_da
+    likely = [one for one in near if abs(one.mz - ion.mz) < reach and one.cost <= min(own_cost + _LIKELY, limit)]
     model, fit = _add_suspects(model, fit, data, around, likely)
     model, fit, around = _relaxed(model, fit, data, around)
     found = _finish(model, fit, data, _not_excluded(suspects, model, fit, data, around))
     found.covariance[0, 0] = max(found.covariance[0, 0], released_variance(model, fit, data, around))
+    if len(found.components) > 1 and found.fwhm + 3.0 * found.fwhm_std < _NARROWEST * fwhm:
+        return replace(found, flag=join_flags(found.flag, "overlap_not_resolved"))
     return found
 
 

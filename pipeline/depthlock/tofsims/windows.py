@@ -11,6 +11,7 @@ from scipy.ndimage import uniform_filter
 
 from depthlock.tofsims.counting import correct_dead_time
 from depthlock.tofsims.exponential_gauss import FloatArray
+from depthlock.tofsims.quasi_poisson import CountData
 from depthlock.tofsims.raster import Raster
 from depthlock.tofsims.spectrum import IonSlice, ions_between
 
@@ -156,6 +157,14 @@ def read_window(
         saturated=result.saturated,
         corrected=True,
     )
+
+
+def summed(window: Window, used: NDArray[np.bool_]) -> CountData:
+    """Ions a channel over the used scans, with the variance that the dead-time correction gave them."""
+    total = window.ions[used].sum(axis=0)
+    variance = window.variance[used].sum(axis=0)
+    ratio = max(float(variance.sum()) / max(float(total.sum()), 1e-12), 1.0) if total.sum() > 0 else 1.0
+    return CountData(total, np.full(total.size, ratio), np.zeros(total.size))
 
 
 def _finer(channel: int) -> int:
