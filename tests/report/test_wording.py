@@ -40,3 +40,11 @@ def test_the_headlines_have_a_cell_a_sample() -> None:
     (row,) = headline_rows(rows, ["A", "B"])
     assert row["cells"][0]["interval"] == "7 … 9"
     assert row["cells"][1] is None
+
+
+def test_what_no_sample_holds_is_no_headline() -> None:
+    row = {"technique": "depth", "quantity": "centroid", "target": "X", "unit": "nm", "ci_low": "", "ci_high": ""}
+    absent = {**row, "sample": "A", "value": "", "flag": "not_detected"}
+    found = {**row, "sample": "B", "value": 2.0, "flag": ""}
+    assert headline_rows([absent], ["A", "B"]) == []
+    assert [cell["value"] for cell in headline_rows([absent, found], ["A", "B"])[0]["cells"]] == ["not measured", "2"]

@@ -122,7 +122,7 @@ def headline_rows(rows: Iterable[Mapping[str, Any]], samples: Sequence[str]) -> 
         )
         for target in targets:
             cells = [_cell(found.get((sample, technique, quantity, target))) for sample in samples]
-            if any(cells):
+            if any(cell is not None and cell["flag"] != "not_detected" for cell in cells):
                 label = wording if wanted is not None else f"{wording}, {target}"
                 unit = next(row["unit"] for key, row in found.items() if key[1:] == (technique, quantity, target))
                 table.append({"label": label, "unit": "" if unit == "1" else unit, "cells": cells})
