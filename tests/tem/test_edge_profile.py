@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.special import ndtr
 
-from depthlock.tem.edge_profile import PRIOR, boundary_shift
+from depthlock.tem.edge_profile import PRIOR, STRAY, boundary_shift
 
 DEPTH = np.arange(-4, 5, 0.05)
 
@@ -39,3 +39,17 @@ def test_too_thin_a_layer_is_left_alone():
     rng = np.random.default_rng(0)
     found = boundary_shift(_brightness(0.2, 0), DEPTH, np.zeros(60), np.ones(60, bool), (-0.5, 4), rng)
     assert (found.value, found.std) == (0.0, PRIOR)
+
+
+@pytest.mark.parametrize(("shift", "fringe"), [(0.55, 0.0), (-0.6, 0.08)])
+def test_a_stray_path_is_brought_back(shift, fringe):
+    rng = np.random.default_rng(0)
+    found = boundary_shift(_brightness(shift, fringe), DEPTH, np.zeros(60), np.ones(60, bool), (-4, 4), rng)
+    assert abs(found.value - shift) < 0.08
+    assert abs(found.value - shift) < 2.5 * found.std
+
+
+def test_a_step_out_of_reach_is_an_error_bar_and_no_silence():
+    rng = np.random.default_rng(0)
+    found = boundary_shift(_brightness(1.4, 0), DEPTH, np.zeros(60), np.ones(60, bool), (-4, 4), rng)
+    assert (found.value, found.std) == (0.0, STRAY)
