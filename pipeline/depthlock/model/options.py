@@ -11,6 +11,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from depthlock.model.chemistry import ChargeReference, IonEntry, LineShapeName, Region, SensitivitySet
+from depthlock.model.constraints import ConstraintText, check_constraints, parse_constraint
+from depthlock.model.errors import SessionError
 from depthlock.model.units import ElectronVolt, Nanometre, NanometrePerSecond, Nanosecond, Second
 
 
@@ -18,6 +20,15 @@ class StageOptions(BaseModel):
     """Base of all stage options: frozen, and no unknown key passes."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    def verify(self) -> None:
+        """Check, once the workflow has filled its fields in, that the options fit them.
+
+        Raises
+        ------
+        SessionError
+            When they name something that is not there.
+        """
 
 
 class EventsOptions(StageOptions):
@@ -89,11 +100,25 @@ class DeconvolveOptions(StageOptions):
     shapes: dict[str, LineShapeName] = Field(
         {}, description="line shape of a region ('F 1s') or component ('F 1s/CF3') in place of the library's"
     )
+    constraints: tuple[ConstraintText, ...] = Field(
+        (),
+        description="links between components, such as 'fwhm(F 1s/CF3) = fwhm(F 1s/MgF2)' (eV), "
+        "'position(O 1s/C-O) = position(O 1s/V-O) + 1.8' (eV), 'atoms(C 1s/CF3) = atoms(F 1s/CF3) / 3', "
+        "or 'free fwhm(F 1s/CF3)' for a width of its own at every level",
+    )
     compared_shapes: tuple[LineShapeName, ...] = Field(
         ("gl_product", "LA(1.53,243)"),
         description="shapes tried in place of pseudo_voigt where nobody chose one; areas that depend on it are "
         "flagged shape_sensitive and their errors widened",
     )
+
+    def verify(self) -> None:
+        """Check the constraints against the regions and one another."""
+        components = {region.name: [state.name for state in region.components] for region in self.regions}
+        try:
+            check_constraints([parse_constraint(text) for text in self.constraints], components)
+        except ValueError as error:
+            raise SessionError(str(error), where="options.xps_deconvolve.constraints") from None
 
 
 class ThicknessOptions(StageOptions):

@@ -67,6 +67,7 @@ FLAGS = {
     "single_element": "one element was measured, so its share is one by definition",
     "library_value": "the line is too weak to give this; the library's value and uncertainty stand",
     "fwhm_weak": "the line is too weak for a width of its own",
+    "given_by_session": "the session gives this value; it was not measured",
     "secondary_reference": "the charge reference is not the library's first choice",
     "differential_charging": "regions of this level are shifted by different amounts",
     "charge_reference": "held at its known energy as the charge reference; measured is the shift of the level",

@@ -199,6 +199,11 @@ def stage_options(stage: Stage, session: Session, sample: str, chemistry: Chemis
 
     Fields marked "filled by the workflow" come from the session's other keys and the chemistry library, unless the
     session sets them under ``options:`` itself.
+
+    Raises
+    ------
+    SessionError
+        When the options do not fit what was filled in.
     """
     options = session.options_of(sample or None)
     own: StageOptions = getattr(options, stage.name)
@@ -208,7 +213,9 @@ def stage_options(stage: Stage, session: Session, sample: str, chemistry: Chemis
         for name, value in filled.items()
         if name in type(own).model_fields and name not in own.model_fields_set
     }
-    return own.model_copy(update=fresh)
+    options_in_full = own.model_copy(update=fresh)
+    options_in_full.verify()
+    return options_in_full
 
 
 def _filled_fields(session: Session, sample: str, chemistry: Chemistry) -> dict[str, Any]:

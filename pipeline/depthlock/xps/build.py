@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from depthlock.model.chemistry import Component, Region
+from depthlock.model.constraints import Constraint
 from depthlock.model.errors import MeasurementError
 from depthlock.xps.assign import Assignment
 from depthlock.xps.background import UNIVERSAL_LOSS, static_shirley, tougaard
+from depthlock.xps.links import Links, freed_parameters, level_ties, shared_ties
 from depthlock.xps.model import Block, Lines, Shared
+from depthlock.xps.solver import MOST_DEVIATION, block_slices
 from depthlock.xps.windows import Window
 
 CROP_MARGIN_EV = 4.0
@@ -26,6 +29,13 @@ SHIFT_STD_EV = 3.0
 
 MIXING_STD = 0.2
 """Prior standard deviation of the Lorentzian share."""
+
+FREED_SHARE = 0.5
+"""How far, usually, a level deviates from a shared parameter that is set free, as a share of the library's own
+uncertainty of it."""
+
+LEAST_WIDTH = 0.7
+"""How far below the library's smallest width, as a share of it, a level's own width may lie."""
 
 WIDTH_SHARE = 0.25
 """Prior standard deviation of a width as a share of the range that the library allows."""
@@ -77,13 +87,14 @@ def within_stated_background(window: Window) -> Window:
 
 @dataclass
 class _Table:
-    """Shared parameters while they are collected."""
+    """Shared parameters while they are collected; `places` finds them by kind and `region/component`."""
 
     names: list[str]
     mean: list[float]
     std: list[float]
     lower: list[float]
     upper: list[float]
+    places: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def index(self, name: str, mean: float, std: float, lower: float, upper: float) -> int:
         """Number of a parameter by its name; made if it is new."""
@@ -124,6 +135,8 @@ class _LineColumns:
         family = width_owner(region, component)
         width = table.index(f"{family} fwhm", component.fwhm, spread, component.fwhm_min, component.fwhm_max)
         mixing = table.index(f"{region.name} lorentzian", component.lorentzian, MIXING_STD, 0.0, 1.0)
+        places = table.places
+        places |= {("position", label): position, ("fwhm", label): width, ("lorentzian", region.name): mixing}
         if component.splitting is None:
             self.rows.append((number, 1.0, position, width, mixing, -1))
             self.shapes.append(component.shape)
@@ -145,6 +158,7 @@ class _LineColumns:
             component.splitting - 4.0 * SPLITTING_STD_EV,
             component.splitting + 4.0 * SPLITTING_STD_EV,
         )
+        places |= {("fwhm_weak", label): weak_width, ("splitting", label): splitting}
         self.rows.append((number, strong, position, width, mixing, -1))
         self.rows.append((number, 1.0 - strong, position, weak_width, mixing, splitting))
         self.shapes += [component.shape, component.shape]
@@ -190,6 +204,8 @@ def build_blocks(
     *,
     loss: tuple[float, float, float] = UNIVERSAL_LOSS,
     limits: Mapping[str, tuple[float, float]] | None = None,
+    constraints: Sequence[Constraint] = (),
+    factors: Mapping[str, float] | None = None,
 ) -> tuple[list[Block], Shared]:
     """The numerical blocks of a group and its shared parameters.
 
@@ -202,6 +218,10 @@ def build_blocks(
         Tougaard's C (eV^2), D (eV^2) and T0 (eV).
     limits : mapping of str to (float, float), optional
         Binding energies as measured, eV, between which a window is fitted.
+    constraints : sequence of Constraint
+        Those of parameters that are not in the group have no effect.
+    factors : mapping of str to float, optional
+        Sensitivity factors of the core levels, for ties of atoms.
 
     Returns
     -------
@@ -254,4 +274,59 @@ def build_blocks(
         np.zeros(levels),
         np.full(levels, SHIFT_STD_EV),
     )
-    return blocks, shared
+    return _linked(blocks, shared, assignments, table, constraints, factors or {})
+
+
+def _linked(
+    blocks: list[Block],
+    shared: Shared,
+    assignments: Sequence[Assignment],
+    table: _Table,
+    constraints: Sequence[Constraint],
+    factors: Mapping[str, float],
+) -> tuple[list[Block], Shared]:
+    """Blocks and shared parameters with the session's links between them."""
+    matrix, constant = shared_ties(constraints, table.places, len(table.names))
+    freed = freed_parameters(constraints, table.places, matrix)
+    tied = ~np.any(matrix, axis=0)
+    std = np.where(tied, np.inf, FREED_SHARE * shared.std)
+    # A level's width stays positive; a position may move either way.
+    is_width = np.array([" fwhm" in name for name in shared.names])
+    lowest = np.where(is_width & ~tied, -LEAST_WIDTH * shared.lower, -MOST_DEVIATION * std)
+    own = [np.array([number for number in freed if number in block.shared], dtype=np.intp) for block in blocks]
+    blocks = [
+        replace(block, freed=numbers, freed_std=std[numbers], freed_lower=lowest[numbers])
+        for block, numbers in zip(blocks, own, strict=True)
+    ]
+    deviations: dict[int, list[int]] = {number: [] for number in freed}
+    for block, part in zip(blocks, block_slices(blocks), strict=True):
+        for order, number in enumerate(block.freed):
+            deviations[int(number)].append(part.start + block.first_deviation + order)
+    size = sum(block.level_parameters for block in blocks) + 1
+    level = level_ties(constraints, _area_places(blocks, assignments), factors, deviations, matrix, size)
+    if np.array_equal(level, np.eye(size)) and np.array_equal(matrix, np.eye(len(matrix))):
+        return blocks, shared
+    return blocks, _tied(shared, Links(level, matrix, constant))
+
+
+def _area_places(blocks: Sequence[Block], assignments: Sequence[Assignment]) -> dict[str, int]:
+    """Where the area of every component stands in the level vector; that of the window that reports it."""
+    places: dict[str, int] = {}
+    for block, part, assignment in zip(blocks, block_slices(blocks), assignments, strict=True):
+        for number, label in enumerate(block.labels):
+            if assignment.reported[int(block.region[number])] or label not in places:
+                places[label] = part.start + number
+    return places
+
+
+def _tied(shared: Shared, links: Links) -> Shared:
+    """The shared parameters with their ties: a tied one starts where its tie puts it, without prior and bounds."""
+    own = links.shared_tied
+    return replace(
+        shared,
+        mean=links.shared @ shared.mean + links.constant,
+        std=np.where(own, np.inf, shared.std),
+        lower=np.where(own, -np.inf, shared.lower),
+        upper=np.where(own, np.inf, shared.upper),
+        links=links,
+    )

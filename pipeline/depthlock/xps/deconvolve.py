@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from depthlock.model.constraints import Constraint, parse_constraint
 from depthlock.model.errors import MeasurementError
 from depthlock.model.options import DeconvolveOptions
 from depthlock.xps.assign import Assignment, assign_regions
@@ -17,6 +18,7 @@ from depthlock.xps.build import build_blocks
 from depthlock.xps.diagnostics import differential_shift
 from depthlock.xps.expert_match import with_expert
 from depthlock.xps.fit import GroupFit, fit_group
+from depthlock.xps.links import linked_sets
 from depthlock.xps.reference import EnergyFrame, choose_frame, hold_absent, in_frame, significance
 from depthlock.xps.result import assemble, group_result
 from depthlock.xps.shape_choice import choose_shapes, component_shapes, open_components, settle_shapes
@@ -90,7 +92,12 @@ def _fit(
 ) -> GroupFit:
     """Fit some windows with one charge shift a level: free, near given ones, or held at given ones."""
     blocks, shared = build_blocks(
-        assignments, options.background, loss=options.tougaard_loss, limits=options.fit_windows
+        assignments,
+        options.background,
+        loss=options.tougaard_loss,
+        limits=options.fit_windows,
+        constraints=_constraints(options),
+        factors=options.sensitivity.factors if options.sensitivity is not None else {},
     )
     if held is not None:
         shared = replace(shared, shift_mean=held, shift_std=np.zeros_like(held))
@@ -122,6 +129,7 @@ def deconvolve(spectra: Mapping[str, xr.Dataset], options: DeconvolveOptions) ->
     MeasurementError
         When there is nothing to fit, or the charge reference asked for is not there.
     """
+    options.verify()
     series = _series(spectra)
     sample = str(next(iter(spectra.values())).attrs.get("sample", ""))
     _check_windows(options, series.windows)
@@ -151,6 +159,8 @@ def deconvolve(spectra: Mapping[str, xr.Dataset], options: DeconvolveOptions) ->
         surveys_left_out=json.dumps(series.surveys),
         charge_reference=_describe(frame, options),
         background=options.background,
+        constraints=json.dumps(options.constraints),
+        **_notes(assignments, options),
         **_photon_energy(fitted),
         line_shapes=json.dumps({label: used[label] for label in result.component.values.tolist()}),
     )
@@ -173,16 +183,46 @@ def _fit_all(
     if not known:
         fits = []
     elif options.charge_scope == "region":
-        fits = [_fit([assignment], options, held=held) for assignment in known]
+        sets = _linked(known, options)
+        fits = [_fit(linked, options, held=held) for linked in sets]
+        known = [assignment for linked in sets for assignment in linked]
     else:
         fits = [_fit(known, options, held=held)]
         if held is None and options.charge_scope == "auto" and len(known) > 1 and fits[0].state.shift.size > 1:
             largest = differential_shift(fits[0])
             if largest > DIFFERENTIAL_EV:
                 differential = largest
-                fits = [_fit([assignment], options, near=fits[0].state.shift) for assignment in known]
+                sets = _linked(known, options)
+                fits = [_fit(linked, options, near=fits[0].state.shift) for linked in sets]
+                known = [assignment for linked in sets for assignment in linked]
     fits += [_fit([assignment], options, held=held) for assignment in unknown]
     return fits, known + unknown, differential
+
+
+def _constraints(options: DeconvolveOptions) -> list[Constraint]:
+    return [parse_constraint(text) for text in options.constraints]
+
+
+def _linked(assignments: list[Assignment], options: DeconvolveOptions) -> list[list[Assignment]]:
+    """Windows whose core levels the session ties together, one set each: they are fitted at once."""
+    windows = [{region.name for region in assignment.regions} for assignment in assignments]
+    return [[assignments[k] for k in numbers] for numbers in linked_sets(_constraints(options), windows)]
+
+
+def _notes(assignments: list[Assignment], options: DeconvolveOptions) -> dict[str, list[str]]:
+    """What to say about constraints of components that were not measured, as an attribute; none if nothing."""
+    measured = {
+        label
+        for assignment in assignments
+        for region in assignment.regions
+        for label in (region.name, *(f"{region.name}/{state.name}" for state in region.components))
+    }
+    notes = [
+        f"The constraint '{constraint.text}' has no effect: not all of its components were measured."
+        for constraint in _constraints(options)
+        if any(reference.label not in measured for reference in constraint.references)
+    ]
+    return {"notes": notes} if notes else {}
 
 
 def _given_shift(options: DeconvolveOptions, levels: int, sample: str) -> FloatArray | None:

@@ -72,7 +72,7 @@ def covariance(fit: GroupFit, normal: Normal | None = None, *, hold_zero: bool =
     if hold_zero:
         for block, level, part in zip(fit.blocks, fit.state.level, block_slices(fit.blocks), strict=True):
             empty[:, part.start : part.start + block.components] |= level[:, : block.components] <= 0.0
-    held = hold(normal, empty, fit.shared.fixed)
+    held = hold(normal, empty, fit.shared.held)
     size = held.shared_shared.shape[0]
     scale = 1.0 / np.sqrt(np.einsum("lii->li", held.level_level))
     shared_scale = 1.0 / np.sqrt(np.diagonal(held.shared_shared))
@@ -87,11 +87,19 @@ def covariance(fit: GroupFit, normal: Normal | None = None, *, hold_zero: bool =
     cross = -np.matmul(gain, shared)
     full = inverse - np.matmul(cross, np.swapaxes(gain, 1, 2))
     keep_level = (~empty).astype(float) * scale
-    keep_shared = (~fit.shared.fixed).astype(float) * shared_scale
-    return Covariance(
+    keep_shared = (~fit.shared.held).astype(float) * shared_scale
+    free = Covariance(
         full * keep_level[:, :, None] * keep_level[:, None, :],
         cross * keep_level[:, :, None] * keep_shared,
         shared * keep_shared[:, None] * keep_shared,
+    )
+    links = fit.shared.links
+    if links is None:
+        return free
+    return Covariance(
+        links.level @ free.level @ links.level.T,
+        links.level @ free.cross @ links.shared.T,
+        links.shared @ free.shared @ links.shared.T,
     )
 
 
@@ -133,7 +141,10 @@ def area_intervals(
     centre = area.copy()
     bounded = area <= 0.0
     own = np.concatenate([np.arange(part.start, part.stop), [normal.level_level.shape[1] - 1]])
-    for level, component in zip(*np.nonzero(bounded & block.measured[:, None]), strict=True):
+    tied = np.zeros(count, dtype=bool)
+    if fit.shared.links is not None:
+        tied = fit.shared.links.level_tied[part.start : part.start + count]
+    for level, component in zip(*np.nonzero(bounded & ~tied & block.measured[:, None]), strict=True):
         matrix = normal.level_level[level][np.ix_(own, own)]
         gradient = normal.level_gradient[level][own]
         free = np.diagonal(matrix) > 0

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from depthlock.model.chemistry import Component, Region
+from depthlock.model.constraints import Constraint, Reference
+from depthlock.model.errors import MeasurementError
 from depthlock.xps.shapes import FloatArray, pseudo_voigt_density, shirley_step
 
 if TYPE_CHECKING:
@@ -81,13 +84,42 @@ def _hints(model: Model, component: Component, first: str) -> None:
         model.set_param_hint(name, **values)
 
 
-def region_model(region: Region) -> Model:
+def _parameter(reference: Reference, first: str) -> str:
+    """Name of the lmfit parameter that a constraint refers to."""
+    if reference.kind == "lorentzian":
+        return f"{first}mixing"
+    # Inside one region sensitivity factors cancel: atoms are areas.
+    kind = {"atoms": "area"}.get(reference.kind, reference.kind)
+    return f"{prefix_of(reference.label.partition('/')[2])}{kind}"
+
+
+def _tie(model: Model, constraint: Constraint, first: str) -> None:
+    """Tie a parameter as a session does.
+
+    The expression is written here, of numbers and of names made from the library's: no text of a user reaches lmfit.
+    """
+    if constraint.value is None:
+        return  # one level has nothing to share its parameters with
+    terms = [f"{factor!r} * {_parameter(reference, first)}" for reference, factor in constraint.value.terms.items()]
+    hint = (
+        {"expr": " + ".join([*terms, repr(constraint.value.constant)])}
+        if terms
+        else {"value": constraint.value.constant, "vary": False}
+    )
+    name = _parameter(constraint.target, first)
+    model.param_hints.pop(name, None)
+    model.set_param_hint(name, **hint)
+
+
+def region_model(region: Region, constraints: Sequence[Constraint] = ()) -> Model:
     """A region as an lmfit model: its components with their Shirley steps, and a straight background.
 
     Parameters
     ----------
     region : Region
         From a chemistry library.
+    constraints : sequence of Constraint
+        Ties between components of the region, as `depthlock.model.constraints.parse_constraint` reads them.
 
     Returns
     -------
@@ -95,6 +127,11 @@ def region_model(region: Region) -> Model:
         Parameters `<prefix>area` (whole doublets), `<prefix>position`, `<prefix>fwhm`, ... with the library's bounds
         as hints; prefixes are those of `prefix_of`; `background_offset` and `background_slope` (counts/s at the
         middle and half the window's width from it). Mixing and step are one for the region.
+
+    Raises
+    ------
+    MeasurementError
+        When a constraint reaches into another region.
 
     Examples
     --------
@@ -116,4 +153,15 @@ def region_model(region: Region) -> Model:
         part = Model(_singlet if component.splitting is None else _doublet, prefix=prefix_of(component.name))
         _hints(part, component, first)
         total = total + part
+    labels = {region.name} | {f"{region.name}/{component.name}" for component in region.components}
+    for constraint in constraints:
+        outside = [reference for reference in constraint.references if reference.label not in labels]
+        if outside:
+            raise MeasurementError(
+                f"constraint '{constraint.text}' names {outside[0]}",
+                expected=f"components of {region.name}: one lmfit model is one region",
+                where="region_model",
+                hint="leave it out here; `deconvolve` fits linked regions together",
+            )
+        _tie(total, constraint, first)
     return total

@@ -9,17 +9,18 @@ one rigid charge shift a level. For level l and energy E, with d the level's shi
 S is the unit line, C its cumulative (the active Shirley step of height h per area, one a core level r: electrons of
 V 2p and O 1s do not lose energy alike), q the share of the component's area in line j (1 for singlets, 1/(1+r) and
 r/(1+r) for doublets). Positions, splittings, widths and mixing are *shared* by all levels; A, b0, b1, h and d are the
-level's own. All derivatives are analytic.
+level's own, as are deviations from shared parameters that a session sets free. All derivatives are analytic.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from depthlock.model.line_shapes import FREE_MIXING, parse_shape
+from depthlock.xps.links import Links
 from depthlock.xps.shapes import FloatArray, LineShape, pseudo_voigt, pseudo_voigt_sum
 from depthlock.xps.tabulated import tabulated_family, tabulated_line
 
@@ -53,8 +54,8 @@ class Lines:
     shape: tuple[str, ...]
 
     def energies(self, shared: FloatArray) -> FloatArray:
-        """Position of every line, eV."""
-        return np.asarray(shared[self.position] + np.where(self.splitting >= 0, shared[self.splitting], 0.0))
+        """Position of every line, eV; the shared parameters stand along the last axis."""
+        return np.asarray(shared[..., self.position] + np.where(self.splitting >= 0, shared[..., self.splitting], 0.0))
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,9 @@ class Block:
         Whether the active Shirley step, the linear slope and the constant are fitted.
     measured : ndarray (levels,) of bool
         Levels that were measured; the others have no weight.
+    freed : ndarray (F,) of int
+        Shared parameters that every level may deviate from, by about `freed_std` and at least `freed_lower` (in their
+        units).
     """
 
     key: str
@@ -99,6 +103,9 @@ class Block:
     slope: bool
     offset: bool
     measured: NDArray[np.bool_]
+    freed: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.intp))
+    freed_std: FloatArray = field(default_factory=lambda: np.zeros(0))
+    freed_lower: FloatArray = field(default_factory=lambda: np.zeros(0))
 
     @property
     def components(self) -> int:
@@ -107,8 +114,18 @@ class Block:
 
     @property
     def level_parameters(self) -> int:
-        """Areas, offsets, slopes, steps: always in this order, whether or not slopes and steps are fitted."""
-        return self.components + 2 * self.segments + self.regions
+        """Areas, offsets, slopes, deviations, steps: in this order, whether or not slopes and steps are fitted."""
+        return self.first_deviation + self.freed.size + self.regions
+
+    @property
+    def first_deviation(self) -> int:
+        """Where the deviations from freed parameters begin among the level parameters."""
+        return self.components + 2 * self.segments
+
+    @property
+    def deviations(self) -> slice:
+        """Deviations from freed parameters among the level parameters."""
+        return slice(self.first_deviation, self.first_deviation + self.freed.size)
 
     @property
     def segments(self) -> int:
@@ -147,7 +164,8 @@ class Shared:
     """The shared parameters of a group: names, weak priors from the library, and bounds; all (n,).
 
     `fixed` ones are held (the gauge of the energy axis). `shift_mean` and `shift_std` (levels,) are the prior of the
-    charge shifts, eV; a standard deviation of zero holds a shift.
+    charge shifts, eV; a standard deviation of zero holds a shift. `links` are the ties of the session; tied parameters
+    have no prior and no bounds of their own.
     """
 
     names: tuple[str, ...]
@@ -158,6 +176,12 @@ class Shared:
     fixed: NDArray[np.bool_]
     shift_mean: FloatArray
     shift_std: FloatArray
+    links: Links | None = None
+
+    @property
+    def held(self) -> NDArray[np.bool_]:
+        """Parameters that are not fitted themselves: fixed or tied."""
+        return self.fixed if self.links is None else self.fixed | self.links.shared_tied
 
 
 @dataclass
@@ -169,8 +193,9 @@ class State:
     shared : ndarray (n_shared,)
     shift : ndarray (levels,)
         Charge shift, eV.
-    level : list of ndarray (levels, K + 2 S + R)
-        Per block: areas (counts/s eV), offsets and slopes (counts/s) of S segments, steps (1/eV) of R core levels.
+    level : list of ndarray (levels, K + 2 S + F + R)
+        Per block: areas (counts/s eV), offsets and slopes (counts/s) of S segments, deviations from F freed shared
+        parameters, steps (1/eV) of R core levels.
     """
 
     shared: FloatArray
@@ -192,8 +217,8 @@ class Curves:
         Per unit area: line (1/eV) and cumulative (1).
     model, background : ndarray (levels, points)
         counts/s.
-    jacobian : ndarray (levels, points, K + 2 S + R + 1 + n_block_shared), or no columns when not asked for
-        Columns: areas, offsets, slopes, steps, shift, then the block's shared parameters.
+    jacobian : ndarray (levels, points, K + 2 S + F + R + 1 + n_block_shared), or no columns when not asked for
+        Columns: areas, offsets, slopes, deviations, steps, shift, then the block's shared parameters.
     """
 
     lines: FloatArray
@@ -234,7 +259,7 @@ def evaluate(
     block : Block
     shared : ndarray (n_shared,)
     shift : ndarray (levels,)
-    level : ndarray (levels, K + 2 S + R)
+    level : ndarray (levels, K + 2 S + F + R)
     jacobian : bool
         Also build the Jacobian.
 
@@ -245,13 +270,17 @@ def evaluate(
     lines = block.lines
     count = block.components
     own = block.level_parameters
-    first_step = own - block.regions
-    areas, straight, steps = level[:, :count], level[:, count:first_step], level[:, first_step:]
+    first, first_step = block.first_deviation, own - block.regions
+    areas, straight, steps = level[:, :count], level[:, count:first], level[:, first_step:]
     columns_straight = block.straight
     step = steps[:, block.region]
-    position = lines.energies(shared)
-    distance = block.energy[None, None, :] - shift[:, None, None] - position[None, :, None]
-    width = shared[lines.width][None, :, None]
+    at_levels = shared[None, :]
+    if block.freed.size:
+        at_levels = np.repeat(at_levels, level.shape[0], axis=0)
+        at_levels[:, block.freed] += level[:, block.deviations]
+    position = lines.energies(at_levels)
+    distance = block.energy[None, None, :] - shift[:, None, None] - position[:, :, None]
+    width = at_levels[:, lines.width, None]
     shape = _line_shapes(lines, distance, width, shared[lines.mixing][None, :, None])
     membership = np.zeros((count, lines.component.size))
     membership[lines.component, np.arange(lines.component.size)] = lines.share
@@ -266,7 +295,7 @@ def evaluate(
     used = block.shared
     columns = np.zeros((*model.shape, own + 1 + used.size))
     columns[:, :, :count] = np.moveaxis(density + step[:, :, None] * cumulative, 1, 2)
-    columns[:, :, count:first_step] = columns_straight
+    columns[:, :, count:first] = columns_straight
     if block.step:
         for region in range(block.regions):
             columns[:, :, first_step + region] = raised[:, block.region == region].sum(axis=1)
@@ -285,4 +314,5 @@ def evaluate(
     for indices, derivative in sources:
         for line in np.flatnonzero(indices >= 0):
             columns[:, :, own + 1 + int(np.searchsorted(used, indices[line]))] += derivative[:, line, :]
+    columns[:, :, block.deviations] = columns[:, :, own + 1 + np.searchsorted(used, block.freed)]
     return Curves(density, cumulative, model, background, columns)

@@ -125,7 +125,13 @@ def in_frame(fit: GroupFit, reference: ChargeReference | None) -> GroupFit:
     name = "" if reference is None else f"{reference.component} position"
     if reference is None or name not in fit.shared.names or not np.all(fit.shared.shift_std > 0):
         return fit
-    shared, state = regauge(fit.shared, fit.state, fit.shared.names.index(name), reference.position)
+    parameter, energy = fit.shared.names.index(name), reference.position
+    if fit.shared.links is not None:
+        source = fit.shared.links.source(parameter, energy)
+        if source is None:
+            return fit
+        parameter, energy = source
+    shared, state = regauge(fit.shared, fit.state, parameter, energy)
     moved = refine(fit.blocks, shared, state, rounds=1, tolerance=ROUGH)
     return replace(moved, rivals=fit.rivals, rough=fit.rough)
 

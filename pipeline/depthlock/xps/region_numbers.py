@@ -209,25 +209,45 @@ def _area_columns(numbers: BlockNumbers, place: int, component: int) -> dict[str
     }
 
 
+def _at_levels(numbers: BlockNumbers, index: int, *, shifted: bool = False) -> tuple[FloatArray, FloatArray]:
+    """A shared parameter at every level, with its deviation where it is set free, and its variance, (levels,).
+
+    With `shifted`, the charge shift of the level's group is added.
+    """
+    fit, errors = numbers.group.fit, numbers.group.errors
+    block, part = fit.blocks[numbers.number], block_slices(fit.blocks)[numbers.number]
+    levels, width = fit.state.shift.size, errors.level.shape[1]
+    chosen = np.zeros(width)
+    value = np.full(levels, fit.state.shared[index])
+    for order in np.flatnonzero(block.freed == index):
+        chosen[part.start + block.first_deviation + order] = 1.0
+        value = value + fit.state.level[numbers.number][:, block.first_deviation + order]
+    if shifted:
+        chosen[-1] = 1.0
+        value = value + fit.state.shift
+    variance = errors.shared[index, index] + 2.0 * errors.cross[:, :, index] @ chosen
+    return value, np.maximum(variance + np.einsum("i,lij,j->l", chosen, errors.level, chosen), 0.0)
+
+
 def _position(numbers: BlockNumbers, index: int, shift: ShiftNumbers, *, tied: bool) -> tuple[FloatArray, FloatArray]:
     """Position of a component at every level and its standard error, eV.
 
     In a group that carries the frame the position is the shared parameter itself; elsewhere it is that plus the
     group's own shift minus the frame's.
     """
-    state, errors = numbers.group.fit.state, numbers.group.errors
-    variance = np.full(state.shift.size, errors.shared[index, index])
+    value, variance = _at_levels(numbers, index, shifted=not tied)
     if tied:
-        std = np.sqrt(np.maximum(variance, 0.0) + shift.frame_std**2)
-        return np.full(state.shift.size, state.shared[index]), std
-    variance = variance + errors.level[:, -1, -1] + 2.0 * errors.cross[:, -1, index] + shift.std**2
-    return state.shared[index] + state.shift - shift.value, np.sqrt(np.maximum(variance, 0.0))
+        return value, np.sqrt(variance + shift.frame_std**2)
+    return value - shift.value, np.sqrt(variance + shift.std**2)
 
 
 def _shape_reasons(numbers: BlockNumbers, label: str, index: int, std: float) -> str:
     """Why a position or width should not be trusted."""
     shared, value = numbers.group.fit.shared, numbers.group.fit.state.shared[index]
-    if shared.fixed[index]:
+    source = (index, 0.0) if shared.links is None else shared.links.source(index, 0.0)
+    if source is None and not np.any(shared.links.shared[index] if shared.links is not None else True):
+        return "given_by_session"
+    if source is not None and shared.fixed[source[0]]:
         return "charge_reference"
     return join_flags(
         "not_detected" if label in numbers.group.absent else "",
@@ -240,24 +260,24 @@ def _shape_columns(
     numbers: BlockNumbers, region: Region, state: Component, shift: ShiftNumbers, *, tied: bool
 ) -> tuple[dict[str, FloatArray], dict[str, str]]:
     """Position and width of a component, and the reasons against them."""
-    fit, errors = numbers.group.fit, numbers.group.errors
+    fit = numbers.group.fit
     label = f"{region.name}/{state.name}"
     index = fit.shared.names.index(f"{label} position")
     width = fit.shared.names.index(f"{width_owner(region, state)} fwhm")
     position, position_std = _position(numbers, index, shift, tied=tied)
-    width_std = float(np.sqrt(max(errors.shared[width, width], 0.0)))
+    fwhm, variance = _at_levels(numbers, width)
+    width_std = np.sqrt(variance)
     if label in numbers.group.absent and not fit.shared.fixed[index]:
         # Held near the library's shape for the sake of the area; the shape itself stays unknown.
         position_std = np.maximum(position_std, 0.5 * state.position_range)
-        width_std = max(width_std, WIDTH_SHARE * (state.fwhm_max - state.fwhm_min))
+        width_std = np.maximum(width_std, WIDTH_SHARE * (state.fwhm_max - state.fwhm_min))
     worst = float(np.sqrt(np.average(numbers.grade.inflation**2, weights=numbers.measured)))
-    levels = position.size
     columns = _symmetric("position", position, position_std * worst)
-    columns |= _symmetric("fwhm", np.full(levels, fit.state.shared[width]), np.full(levels, width_std * worst))
+    columns |= _symmetric("fwhm", fwhm, width_std * worst)
     columns["fwhm_lower"] = np.maximum(columns["fwhm_lower"], 0.0)
     reasons = {
         "position": join_flags(_shape_reasons(numbers, label, index, float(np.median(position_std))), shift.flag),
-        "fwhm": _shape_reasons(numbers, label, width, width_std),
+        "fwhm": _shape_reasons(numbers, label, width, float(np.median(width_std))),
     }
     return columns, reasons
 

@@ -21,6 +21,9 @@ STEP_PRIOR = (0.03, 0.15)
 """Mean and standard deviation (1/eV) of the weak prior on the Shirley step per area; it only decides where a level
 shows no peak at all, since a visible peak's step is known ten times better."""
 
+MOST_DEVIATION = 4.0
+"""Largest deviation of a level from a freed parameter, in its prior standard deviations."""
+
 MAXIMUM_STEP = 1.0
 """Upper bound of the Shirley step per area, 1/eV."""
 
@@ -64,11 +67,13 @@ def unpack(blocks: Sequence[Block], shared: FloatArray, packed: FloatArray) -> S
 
 
 def level_bounds(blocks: Sequence[Block]) -> tuple[FloatArray, FloatArray]:
-    """Bounds of the level vector: areas and steps not negative."""
+    """Bounds of the level vector: areas and steps not negative, deviations within reason."""
     count = sum(block.level_parameters for block in blocks) + 1
     lower, upper = np.full(count, -np.inf), np.full(count, np.inf)
     for block, part in zip(blocks, block_slices(blocks), strict=True):
         lower[part.start : part.start + block.components] = 0.0
+        deviations = slice(part.start + block.first_deviation, part.stop - block.regions)
+        lower[deviations], upper[deviations] = block.freed_lower, MOST_DEVIATION * block.freed_std
         lower[part.stop - block.regions : part.stop] = 0.0
         upper[part.stop - block.regions : part.stop] = MAXIMUM_STEP if block.step else 0.0
     return lower, upper
@@ -86,6 +91,7 @@ def prior_cost(blocks: Sequence[Block], shared: Shared, state: State) -> float:
     for block, level in zip(blocks, state.level, strict=True):
         if block.step:
             total += float(np.sum(((level[:, -block.regions :] - STEP_PRIOR[0]) / STEP_PRIOR[1]) ** 2))
+        total += float(np.sum((level[:, block.deviations] / block.freed_std) ** 2))
     return total
 
 
@@ -114,6 +120,7 @@ def normal_equations(
     Returns
     -------
     float, Normal
+        Folded onto the free parameters where the group has ties.
     """
     levels = state.shift.size
     width = sum(block.level_parameters for block in blocks) + 1
@@ -144,15 +151,19 @@ def normal_equations(
             steps = np.arange(part.stop - block.regions, part.stop)
             level_level[:, steps, steps] += STEP_PRIOR[1] ** -2
             level_gradient[:, steps] += (STEP_PRIOR[0] - level[:, -block.regions :]) * STEP_PRIOR[1] ** -2
-    free = shared.shift_std > 0
-    level_level[:, -1, :] *= free[:, None]
-    level_level[:, :, -1] *= free[:, None]
-    level_shared[:, -1, :] *= free[:, None]
+        free = part.start + np.arange(block.level_parameters)[block.deviations]
+        level_level[:, free, free] += block.freed_std**-2
+        level_gradient[:, free] -= level[:, block.deviations] * block.freed_std**-2
+    moving = shared.shift_std > 0
+    level_level[:, -1, :] *= moving[:, None]
+    level_level[:, :, -1] *= moving[:, None]
+    level_shared[:, -1, :] *= moving[:, None]
     level_level[:, -1, -1] += _shift_weight(shared)
-    level_gradient[:, -1] = level_gradient[:, -1] * free + (shared.shift_mean - state.shift) * _shift_weight(shared)
+    level_gradient[:, -1] = level_gradient[:, -1] * moving + (shared.shift_mean - state.shift) * _shift_weight(shared)
     shared_shared[np.diag_indices(size)] += shared.std**-2
     shared_gradient += (shared.mean - state.shared) * shared.std**-2
-    return total, Normal(level_level, level_shared, shared_shared, level_gradient, shared_gradient)
+    normal = Normal(level_level, level_shared, shared_shared, level_gradient, shared_gradient)
+    return total, normal if shared.links is None else shared.links.fold(normal)
 
 
 def hold(normal: Normal, level_held: NDArray[np.bool_], shared_held: NDArray[np.bool_]) -> Normal:
@@ -233,7 +244,14 @@ def minimise(
         The minimum and its cost.
     """
     lower, upper = level_bounds(blocks)
-    state = unpack(blocks, np.clip(start.shared, shared.lower, shared.upper), np.clip(pack(start), lower, upper))
+
+    def inside(shared_values: FloatArray, packed: FloatArray) -> State:
+        values, packed = np.clip(shared_values, shared.lower, shared.upper), np.clip(packed, lower, upper)
+        if shared.links is not None:
+            packed, values = shared.links.apply(packed, values)
+        return unpack(blocks, values, packed)
+
+    state = inside(start.shared, pack(start))
     damping = 1e-3
     quiet = 0
     current = np.inf
@@ -243,17 +261,13 @@ def minimise(
         empty = np.einsum("lii->li", normal.level_level) <= 0
         held = empty | ((packed <= lower) & (normal.level_gradient < 0))
         held |= (packed >= upper) & (normal.level_gradient > 0)
-        shared_held = shared.fixed | ((state.shared <= shared.lower) & (normal.shared_gradient < 0))
+        shared_held = shared.held | ((state.shared <= shared.lower) & (normal.shared_gradient < 0))
         shared_held |= (state.shared >= shared.upper) & (normal.shared_gradient > 0)
         restricted = hold(normal, held, shared_held)
         accepted, rejected = False, False
         while damping < 1e8:
             level_step, shared_step = _damped_step(restricted, damping)
-            trial = unpack(
-                blocks,
-                np.clip(state.shared + shared_step, shared.lower, shared.upper),
-                np.clip(packed + level_step, lower, upper),
-            )
+            trial = inside(state.shared + shared_step, packed + level_step)
             value = cost(blocks, shared, trial, weights)
             if np.isfinite(value) and value <= current:
                 accepted = True
