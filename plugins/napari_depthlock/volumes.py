@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from depthlock.tofsims.field_of_view import view_of
 from depthlock.tofsims.volume import ion_volume
 
 LATERAL_VOXELS = (64, 16)
@@ -128,11 +129,12 @@ def ion_volumes(events: xr.Dataset, profile: xr.Dataset, depth: xr.Dataset | Non
         Its `depth_profile`; without one, or without a thickness in it, the axis is sputter time.
     """
     edges, unit = _edges(profile, depth)
+    view = view_of(events, profile)
     volumes = []
     for ion in profile["ion"].values:
         at = profile.sel(ion=ion)
         binning = _binning(at["counts"].values, max(int(size) for size in events.attrs["row_shape"][-2:]))
-        cube = ion_volume(events, int(at["bin_low"]), int(at["bin_high"]), bin_y=binning, bin_x=binning)
+        cube = ion_volume(events, int(at["bin_low"]), int(at["bin_high"]), bin_y=binning, bin_x=binning, view=view)
         counts = np.asarray(cube.values, dtype=np.float64) * float(at["share"])
         even = even_axis(edges, counts, counts.shape[0])
         step = (edges[-1] - edges[0]) / even.shape[0]

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from depthlock.tofsims.field_of_view import whole_raster
 from depthlock.tofsims.raster import raster_of
 from depthlock.tofsims.windows import Detector, read_window
 
@@ -47,7 +48,7 @@ def test_the_correction_is_right_where_rates_vary_laterally(kind):
         rate[:, : PIXELS // 2] = 1.0
         rate[:, PIXELS // 2 :] = 0.05
     events = store(rate)
-    window = read_window(events, raster_of(events), Detector(DEAD, float(SHOTS)), 960, 4, 20)
+    window = read_window(events, whole_raster(raster_of(events)), Detector(DEAD, float(SHOTS)), 960, 4, 20)
     truth = float(rate.sum()) * SCANS * SHOTS
     error = np.sqrt(window.variance.sum())
     assert window.counts.sum() < 0.9 * truth
@@ -61,6 +62,6 @@ def test_the_correction_is_right_where_rates_vary_laterally(kind):
 def test_without_known_pulses_nothing_is_corrected_and_that_is_said():
     events = store(np.full((PIXELS, PIXELS), 0.2))
     for detector in (Detector(None, 1.0), Detector(DEAD, None)):
-        window = read_window(events, raster_of(events), detector, 960, 4, 20)
+        window = read_window(events, whole_raster(raster_of(events)), detector, 960, 4, 20)
         assert not window.corrected
         assert np.array_equal(window.ions, window.counts)

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from depthlock.model.chemistry import ChargeReference, IonEntry, LineShapeName, Region, SensitivitySet
 from depthlock.model.constraints import ConstraintText, check_constraints, parse_constraint
 from depthlock.model.errors import SessionError
+from depthlock.model.regions_of_interest import RegionOfInterest
 from depthlock.model.units import ElectronVolt, Nanometre, NanometrePerSecond, Nanosecond, Second
 
 
@@ -58,6 +59,9 @@ class ProfileOptions(StageOptions):
     )
     last_time: Second | None = Field(
         None, description="sputter time in s after which scans are left out of the interface fit"
+    )
+    region_of_interest: RegionOfInterest | None = Field(
+        None, description="part of the raster whose ions count; all of it if absent"
     )
 
     @model_validator(mode="after")

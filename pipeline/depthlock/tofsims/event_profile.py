@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
@@ -11,15 +13,15 @@ from depthlock.model.errors import MeasurementError
 from depthlock.model.ions import Ion
 from depthlock.model.options import ProfileOptions
 from depthlock.model.quantity import NORMAL_95, join_flags
+from depthlock.tofsims.acquisition import Acquisition, look_at
 from depthlock.tofsims.assembly import Measured, ReducedIon, ScanTable
-from depthlock.tofsims.exponential_gauss import FloatArray
+from depthlock.tofsims.field_of_view import region_variables
 from depthlock.tofsims.instrument import Instrument, bends, counting_flags, survey
 from depthlock.tofsims.isotopes import check_isotopes
 from depthlock.tofsims.mass_accuracy import mass_error, mass_resolution
 from depthlock.tofsims.overlaps import PeakFit, fit_peak
 from depthlock.tofsims.peak_model import Surroundings, fit_region
 from depthlock.tofsims.quasi_poisson import CountData
-from depthlock.tofsims.raster import Raster
 from depthlock.tofsims.reduction import Reduction
 from depthlock.tofsims.unmixing import IonProfile, unmix
 from depthlock.tofsims.windows import Window, read_window, summed
@@ -58,38 +60,17 @@ def reduce_events(events: xr.Dataset, options: ProfileOptions) -> Reduction:
     polarity = str(events.attrs["polarity"])
     entries = [entry for entry in options.ions if (Ion.parse(entry.ion).charge > 0) == (polarity == "+")]
     instrument = survey(events, options)
-    totals = _scan_totals(events, instrument.raster)
-    used = _whole_scans(totals)
+    acquisition = look_at(events, instrument, options)
+    instrument = replace(instrument, view=acquisition.view)
     ions, data = [], []
     for entry in entries:
-        reduced, law = _reduce_ion(events, instrument, entry, options, used)
+        reduced, law = _reduce_ion(events, instrument, entry, options, acquisition.used)
         ions.append(reduced)
         data.append(law)
-    scans = ScanTable(events["sputter_time"].values.astype(np.float64), used, totals)
-    return Reduction(ions, data, scans, _attributes(events, instrument, entries, options, used))
-
-
-def _scan_totals(events: xr.Dataset, raster: Raster) -> FloatArray:
-    """All ions of each scan, one dask block at a time."""
-    pixel, count = events["pixel_id"].chunk().data, events["count"].chunk().data
-    totals = np.zeros(raster.scans)
-    for ids, numbers in zip(pixel.blocks, count.rechunk(pixel.chunks).blocks, strict=True):
-        scan = raster.scan_of(np.asarray(ids.compute(), dtype=np.int64))
-        totals += np.bincount(scan, weights=np.asarray(numbers.compute(), dtype=np.float64), minlength=raster.scans)
-    return totals
-
-
-def _whole_scans(totals: FloatArray) -> NDArray[np.bool_]:
-    """Scans measured whole: not those at the ends with under half their neighbours' ions, and no empty ones."""
-    used = totals > 0
-    if totals.size < 10:
-        return used
-    for index, beside in ((0, slice(1, 6)), (totals.size - 1, slice(-6, -1))):
-        expected = float(np.median(totals[beside]))
-        # The surface transient may be strong: only a gross lack of ions tells an incomplete scan.
-        if totals[index] < 0.5 * expected - 5.0 * np.sqrt(expected + 1.0):
-            used[index] = False
-    return used
+    time = events["sputter_time"].values.astype(np.float64)
+    scans = ScanTable(time, acquisition.used, acquisition.survey.totals)
+    attrs = _attributes(events, instrument, entries, options, acquisition)
+    return Reduction(ions, data, scans, attrs, region_variables(events, acquisition.view))
 
 
 def _reduce_ion(
@@ -102,12 +83,12 @@ def _reduce_ion(
     ion = Ion.parse(entry.ion)
     around = instrument.around
     low, channel, channels = fit_region(ion, around)
-    window = read_window(events, instrument.raster, instrument.detector, low, channel, channels)
+    window = read_window(events, instrument.view, instrument.detector, low, channel, channels)
     fit = fit_peak(ion, window.edges, summed(window, used), around)
     inside = _own_channels(ion, fit, window, around, entry.window_ppm or options.window_ppm)
     profile = unmix(window, fit, inside)
     isotopes, doubt = check_isotopes(events, instrument, used, ion, window, fit)
-    flag = join_flags(fit.flag, doubt, around.calibration.flag, *counting_flags(window, instrument.raster))
+    flag = join_flags(fit.flag, doubt, around.calibration.flag, *counting_flags(window, instrument.view.raster))
     scale = around.calibration.scale
     bin_low, bin_high = int(window.edges[:-1][inside].min()), int(window.edges[1:][inside].max())
     own = float(fit.ions[0] * fit.shares[0][inside].sum())
@@ -172,16 +153,14 @@ def _attributes(
     instrument: Instrument,
     entries: list[IonEntry],
     options: ProfileOptions,
-    used: NDArray[np.bool_],
+    acquisition: Acquisition,
 ) -> dict[str, object]:
     """What the report tells of the calibration and the counting, plain values."""
     calibration = instrument.around.calibration
-    notes = []
+    notes = list(acquisition.notes)
     skipped = [entry.ion for entry in options.ions if entry not in entries]
     if skipped:
         notes.append(f"of the other polarity and left out: {', '.join(skipped)}")
-    if not used.all():
-        notes.append(f"{int((~used).sum())} incomplete scans were dropped")
     if not instrument.detector.known:
         notes.append("dead time or pulses are not known: counts are not corrected for dead time")
     return {

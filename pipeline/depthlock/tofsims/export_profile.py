@@ -14,6 +14,7 @@ from depthlock.tofsims.assembly import NOT_MEASURED, Measured, ReducedIon, ScanT
 from depthlock.tofsims.counting import peak_variance
 from depthlock.tofsims.exponential_gauss import FloatArray
 from depthlock.tofsims.exports import find_pulses, incomplete_ends, invert_dead_time
+from depthlock.tofsims.incomplete import odd_scans, scan_notes
 from depthlock.tofsims.quasi_poisson import CountData
 from depthlock.tofsims.reduction import Reduction
 
@@ -47,7 +48,7 @@ def reduce_export(export: xr.Dataset, options: ProfileOptions) -> Reduction:
     entries = list(options.ions) or [IonEntry(ion=label) for label in single if _is_ion(label)]
     table = export["intensity"].values.astype(np.float64)
     counted = table[np.isin(kinds, ("ion", "sum"))]
-    used = _complete_scans(export, counted)
+    used, notes = _complete_scans(export, counted)
     pulses = float(options.shots_per_pixel) if options.shots_per_pixel else find_pulses(table[kinds == "ion"])
     ions, data = [], []
     for entry in entries:
@@ -62,9 +63,15 @@ def reduce_export(export: xr.Dataset, options: ProfileOptions) -> Reduction:
             where=str(export.attrs.get("source", "")),
             hint="name ions of the export under 'ions' in the session",
         )
+    if options.region_of_interest is not None:
+        raise MeasurementError(
+            "a region of interest, and the file is an export of profiles without pixels",
+            expected="raw events or a 3-D export",
+            where=str(export.attrs.get("source", "")),
+            hint="remove 'region_of_interest' for this sample, or name the raw file",
+        )
     total = table[kinds == "total"][0] if np.any(kinds == "total") else np.nansum(counted, axis=0)
     scans = ScanTable(export["sputter_time"].values.astype(np.float64), used, total)
-    notes = [] if used.all() else [f"{int((~used).sum())} incomplete scans at the ends were dropped"]
     if pulses is None:
         notes.append("the number of pulses behind the export was not found: errors are those of plain counts")
     attrs: dict[str, object] = {"source": str(export.attrs.get("source", "")), "corrected_by": "export", "notes": notes}
@@ -94,14 +101,15 @@ def _same(one: Ion, other: Ion) -> bool:
     return abs(one.mz - other.mz) < 1e-6 and one.charge == other.charge
 
 
-def _complete_scans(export: xr.Dataset, counted: FloatArray) -> np.ndarray:
+def _complete_scans(export: xr.Dataset, counted: FloatArray) -> tuple[np.ndarray, list[str]]:
+    """Scans that were measured whole, and what was left out in words."""
+    short, bright = odd_scans(np.nan_to_num(counted))
     if "complete" in export.variables:
-        return np.asarray(export["complete"].values, dtype=bool)
+        short |= ~np.asarray(export["complete"].values, dtype=bool)
     first, last = incomplete_ends(counted)
-    used = np.ones(counted.shape[1], dtype=bool)
-    used[:first] = False
-    used[used.size - last :] = False
-    return used
+    short[:first] = True
+    short[short.size - last :] = True
+    return ~(short | bright), scan_notes(short, bright)
 
 
 def _reduce_ion(

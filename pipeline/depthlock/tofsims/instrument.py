@@ -11,6 +11,7 @@ from depthlock.model.ions import Ion
 from depthlock.model.options import ProfileOptions
 from depthlock.tofsims.calibrants import calibrant_ions
 from depthlock.tofsims.calibration import Calibration, calibrate, file_calibration
+from depthlock.tofsims.field_of_view import FieldOfView, whole_raster
 from depthlock.tofsims.peak_model import Surroundings
 from depthlock.tofsims.peak_shape import PeakShape, PeakWidths
 from depthlock.tofsims.peaks import Peak, find_peaks, measure_peaks
@@ -38,7 +39,7 @@ _HARMLESS_RATE = 0.005
 class Instrument:
     """What the whole file says before single ions are looked at."""
 
-    raster: Raster
+    view: FieldOfView
     detector: Detector
     around: Surroundings
     spectrum: Spectrum
@@ -75,7 +76,7 @@ def survey(events: xr.Dataset, options: ProfileOptions) -> Instrument:
     session = [Ion.parse(entry.ion) for entry in options.ions]
     calibration = _calibration(peaks, session, header, options, polarity)
     around = Surroundings(calibration, shape, widths, tuple(peaks), options.elements)
-    return Instrument(raster, detector, around, spectrum)
+    return Instrument(whole_raster(raster), detector, around, spectrum)
 
 
 def _detector(events: xr.Dataset, options: ProfileOptions, header: MassScale) -> Detector:

@@ -143,7 +143,7 @@ def check_isotopes(
     if "not_detected" in fit.flag.split(";") or fit.ions[0] <= 0:
         return (), ""
     ratios, refuted = [], False
-    silent = "lookalike" in fit.flag or "overlap" in fit.flag or bool(counting_flags(window, instrument.raster))
+    silent = "lookalike" in fit.flag or "overlap" in fit.flag or bool(counting_flags(window, instrument.view.raster))
     per_bin = instrument.around.calibration.scale.relative_per_bin(ion.mz)
     for line in natural_lines(ion, _RESOLVED * fit.fwhm * per_bin * ion.mz):
         expected = line.ratio * float(fit.ions[0])
@@ -154,7 +154,7 @@ def check_isotopes(
         other, beside = _fit_line(events, instrument, used, ion, line)
         tolerance = FRACTIONATION * abs(line.shift) * line.ratio
         ratios.append(_ratio(line, fit, own_error, other, _error(other, beside), tolerance))
-        if not (silent or counting_flags(beside, instrument.raster)):
+        if not (silent or counting_flags(beside, instrument.view.raster)):
             refuted |= _too_weak(line, fit, own_error, other, beside, tolerance)
     return tuple(ratios), "isotope_pattern" if refuted else ""
 
@@ -164,7 +164,7 @@ def _fit_line(
 ) -> tuple[PeakFit, Window]:
     around = instrument.around
     other = Ion(f"{ion.label} M{line.shift:+d}", ion.formula, ion.charge, line.mz)
-    window = read_window(events, instrument.raster, instrument.detector, *fit_region(other, around))
+    window = read_window(events, instrument.view, instrument.detector, *fit_region(other, around))
     beside = [Lookalike(f"isotopes of {ion.label} at {mz:.4f}", mz, _OWN_COST) for mz in line.beside]
     return fit_peak(other, window.edges, summed(window, used), around, ion.mz, beside), window
 

@@ -53,7 +53,7 @@ def reduce_profile(events: xr.Dataset, options: ProfileOptions) -> xr.Dataset:
     ions = [
         _with_interface(ion, data, reduced, options, flag) for ion, data in zip(reduced.ions, reduced.data, strict=True)
     ]
-    return check(assemble(ions, reduced.scans, reduced.attrs), "tofsims_profile")
+    return check(assemble(ions, reduced.scans, reduced.attrs).assign(reduced.geometry), "tofsims_profile")
 
 
 def _axis_flag(events: xr.Dataset, reduced: Reduction) -> str:

@@ -65,3 +65,9 @@ def raster_of(events: xr.Dataset) -> Raster:
         )
     frames = shape[1] if leading == 2 else 1
     return Raster(shape[0], frames, shape[-2], shape[-1])
+
+
+def pixel_pitch(events: xr.Dataset) -> float | None:
+    """Width of a pixel in µm; None when the file has no scale."""
+    pitch = events.attrs.get("pixel_pitch_um")
+    return None if pitch is None else float(np.atleast_1d(np.asarray(pitch, dtype=np.float64))[0])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import xarray as xr
+
 from depthlock.tofsims.assembly import ReducedIon, ScanTable
 from depthlock.tofsims.quasi_poisson import CountData
 
@@ -20,9 +22,12 @@ class Reduction:
     scans : ScanTable
     attrs : dict
         Plain values for the dataset.
+    geometry : dict
+        Variables that say where the ions came from.
     """
 
     ions: list[ReducedIon]
     data: list[CountData]
     scans: ScanTable
     attrs: dict[str, object] = field(default_factory=dict)
+    geometry: dict[str, xr.Variable] = field(default_factory=dict)

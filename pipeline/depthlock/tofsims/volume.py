@@ -7,11 +7,18 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from depthlock.model.errors import MeasurementError
-from depthlock.tofsims.raster import Raster, raster_of
+from depthlock.tofsims.field_of_view import FieldOfView, whole_raster
+from depthlock.tofsims.raster import pixel_pitch, raster_of
 
 
 def ion_volume(
-    events: xr.Dataset, bin_low: int, bin_high: int, bin_y: int = 1, bin_x: int = 1, bin_scan: int = 1
+    events: xr.Dataset,
+    bin_low: int,
+    bin_high: int,
+    bin_y: int = 1,
+    bin_x: int = 1,
+    bin_scan: int = 1,
+    view: FieldOfView | None = None,
 ) -> xr.DataArray:
     """Counts of a mass window by scan and pixel, as a lazy array.
 
@@ -23,6 +30,8 @@ def ion_volume(
         Mass bins of the window, `bin_high` not included.
     bin_y, bin_x, bin_scan : int
         How many pixels or scans make one voxel; the last voxel of an axis may hold fewer.
+    view : FieldOfView, optional
+        Which ions count, and where they belong; all of them, where they were counted, if absent.
 
     Returns
     -------
@@ -44,7 +53,8 @@ def ion_volume(
     import dask.array as da
     from dask.delayed import delayed
 
-    raster = raster_of(events)
+    view = view or whole_raster(raster_of(events))
+    raster = view.raster
     bins, indptr = events["mass_bin"].values, events["indptr"].values
     first, last = (int(k) for k in np.searchsorted(bins, [bin_low, bin_high], side="left"))
     window = slice(int(indptr[first]), int(indptr[last]))
@@ -53,11 +63,11 @@ def ion_volume(
     )
     steps = (bin_scan, bin_y, bin_x)
     counted = delayed(_count_voxels)(
-        events["pixel_id"].chunk().data[window], events["count"].chunk().data[window], raster, steps, shape
+        events["pixel_id"].chunk().data[window], events["count"].chunk().data[window], view, steps, shape
     )
     cube = da.from_delayed(counted, shape=shape, dtype=np.uint32)  # type: ignore[no-untyped-call]  # dask has no types
-    pitch = events.attrs.get("pixel_pitch_um")
-    size, unit = (1.0, "pixel") if pitch is None else (float(np.atleast_1d(pitch)[0]), "micrometer")
+    pitch = pixel_pitch(events)
+    size, unit = (1.0, "pixel") if pitch is None else (pitch, "micrometer")
     time = events["sputter_time"].values.astype(np.float64)
     coords = {
         "sputter_time": ("scan", _centres(time, bin_scan), {"units": "s"}),
@@ -70,16 +80,16 @@ def ion_volume(
 def _count_voxels(
     pixel_id: NDArray[np.generic],
     count: NDArray[np.generic],
-    raster: Raster,
+    view: FieldOfView,
     steps: tuple[int, int, int],
     shape: tuple[int, int, int],
 ) -> NDArray[np.uint32]:
-    pixel = np.asarray(pixel_id).astype(np.int64)
-    place = raster.place_of(pixel)
-    voxel = raster.scan_of(pixel) // steps[0]
-    voxel = voxel * shape[1] + place // raster.columns // steps[1]
-    voxel = voxel * shape[2] + place % raster.columns // steps[2]
-    summed = np.bincount(voxel, weights=np.asarray(count, dtype=np.float64), minlength=int(np.prod(shape)))
+    counted, scan, place = view.locate(np.asarray(pixel_id).astype(np.int64))
+    voxel = scan // steps[0]
+    voxel = voxel * shape[1] + place // view.raster.columns // steps[1]
+    voxel = voxel * shape[2] + place % view.raster.columns // steps[2]
+    weights = np.asarray(count, dtype=np.float64)[counted]
+    summed = np.bincount(voxel, weights=weights, minlength=int(np.prod(shape)))
     return np.asarray(summed, dtype=np.uint32).reshape(shape)
 
 

@@ -11,8 +11,8 @@ from scipy.ndimage import uniform_filter
 
 from depthlock.tofsims.counting import correct_dead_time
 from depthlock.tofsims.exponential_gauss import FloatArray
+from depthlock.tofsims.field_of_view import FieldOfView
 from depthlock.tofsims.quasi_poisson import CountData
-from depthlock.tofsims.raster import Raster
 from depthlock.tofsims.spectrum import IonSlice, ions_between
 
 NEGLIGIBLE_RATE = 2e-5
@@ -86,7 +86,7 @@ class Window:
 
 
 def read_window(
-    events: xr.Dataset, raster: Raster, detector: Detector, low: int, channel: int, channels: int
+    events: xr.Dataset, view: FieldOfView, detector: Detector, low: int, channel: int, channels: int
 ) -> Window:
     """Read `channels` channels of `channel` mass bins from mass bin `low` on.
 
@@ -94,8 +94,8 @@ def read_window(
     ----------
     events : xr.Dataset
         A `tofsims_events` dataset.
-    raster : Raster
-        Its geometry.
+    view : FieldOfView
+        Which of its ions count, and where they belong.
     detector : Detector
         Dead time and pulses.
     low, channel, channels : int
@@ -113,10 +113,10 @@ def read_window(
     fine = _finer(channel)
     width = channel // fine
     dead = -(-detector.dead_bins // width) if detector.dead_bins is not None else 0
-    ions = ions_between(events, low - dead * width, low + channels * channel)
+    ions, scan, place = _counted(ions_between(events, low - dead * width, low + channels * channel), view)
+    raster = view.raster
     edges = low + channel * np.arange(channels + 1, dtype=np.float64)
     column = (ions.mass_bin - low) // width + dead
-    scan = raster.scan_of(ions.pixel_id)
     size = channels * fine + dead
     flat = np.bincount(scan * size + column, weights=ions.count, minlength=raster.scans * size)
     table = flat.reshape(raster.scans, size).astype(np.float64)
@@ -126,22 +126,21 @@ def read_window(
         return Window(
             edges, counts, counts.copy(), counts.copy(), unknown, np.nan, 0.0, saturated=False, corrected=False
         )
-    pulses = np.full(raster.scans, raster.pixels * raster.frames * detector.shots_per_pixel)
-    mean_rate = float(table.sum()) / float(pulses.sum())
+    shots = raster.frames * detector.shots_per_pixel
+    pulses = view.pixels.astype(np.float64) * shots
+    mean_rate = float(table.sum()) / max(float(pulses.sum()), 1.0)
     if detector.dead_bins is None or mean_rate < NEGLIGIBLE_RATE:
         known = detector.dead_bins is not None
         return Window(
             edges, counts, counts.copy(), counts.copy(), pulses, mean_rate, 0.0, saturated=False, corrected=known
         )
-    number = int(np.clip(pulses[0] / _FEWEST_PULSES, 1, _MOST_GROUPS))
-    groups, block = _rate_groups(ions, raster, scan, number)
-    chosen = groups[block[scan], scan % 2, raster.place_of(ions.pixel_id)]
+    number = int(np.clip(np.median(pulses) / _FEWEST_PULSES, 1, _MOST_GROUPS))
+    groups, block = _rate_groups(ions.count, view, scan, place, number)
+    chosen = groups[block[scan], scan % 2, place]
     grouped = np.bincount(
         (scan * number + chosen) * size + column, weights=ions.count, minlength=raster.scans * number * size
     ).reshape(raster.scans, number, size)
-    pixels = np.stack([[np.bincount(half, minlength=number) for half in pair] for pair in groups])
-    every = np.arange(raster.scans)
-    group_pulses = pixels[block, every % 2] * (raster.frames * detector.shots_per_pixel)
+    group_pulses = _group_pixels(groups, block, view, number) * shots
     result = correct_dead_time(grouped, group_pulses, dead)
     even = correct_dead_time(table, pulses, dead).ions[:, dead:].sum()
     corrected = _coarse(result.ions.sum(axis=1)[:, dead:], fine)
@@ -197,8 +196,28 @@ def _classes(rate: FloatArray, number: int, fewest: int) -> NDArray[np.int64]:
     return np.asarray(joined[step], dtype=np.int64)
 
 
+def _counted(ions: IonSlice, view: FieldOfView) -> tuple[IonSlice, NDArray[np.int64], NDArray[np.int64]]:
+    """The ions that count, with their scan and place in the sample."""
+    counted, scan, place = view.locate(ions.pixel_id)
+    return IonSlice(ions.mass_bin[counted], ions.pixel_id[counted], ions.count[counted]), scan, place
+
+
+def _group_pixels(
+    groups: NDArray[np.int64], block: NDArray[np.int64], view: FieldOfView, number: int
+) -> NDArray[np.int64]:
+    """Pixels that were measured in each group, shape (scan, group)."""
+    if view.lag is None:
+        pixels = [[np.bincount(half[view.inside], minlength=number) for half in pair] for pair in groups]
+        return np.asarray(np.stack(pixels)[block, np.arange(block.size) % 2], dtype=np.int64)
+    visits = [
+        np.bincount(groups[block[scan], scan % 2], weights=view.visits(scan), minlength=number)
+        for scan in range(block.size)
+    ]
+    return np.rint(np.stack(visits)).astype(np.int64)
+
+
 def _rate_groups(
-    ions: IonSlice, raster: Raster, scan: NDArray[np.int64], number: int
+    count: NDArray[np.int64], view: FieldOfView, scan: NDArray[np.int64], place: NDArray[np.int64], number: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Group of each pixel, and the block of each scan.
 
@@ -208,22 +227,32 @@ def _rate_groups(
         For scans of each parity, formed on scans of the other parity in the same block: structure changes with depth.
     block : ndarray, shape (scan,)
     """
-    place = raster.place_of(ions.pixel_id)
-    per_half = float(ions.count.sum()) / (2.0 * raster.pixels)
+    raster, inside = view.raster, view.inside
+    pixels = max(int(inside.sum()), 1)
+    per_half = float(count.sum()) / (2.0 * pixels)
     blocks = int(np.clip(per_half / _IONS_A_BLOCK, 1, max(min(_MOST_BLOCKS, raster.scans // 4), 1)))
     block = np.arange(raster.scans) * blocks // raster.scans
     parity = scan % 2 if raster.scans > 1 else np.ones_like(scan)
     index = (block[scan] * 2 + parity) * raster.pixels + place
-    images = np.bincount(index, weights=ions.count, minlength=blocks * 2 * raster.pixels)
+    images = np.bincount(index, weights=count, minlength=blocks * 2 * raster.pixels)
     images = images.reshape(blocks, 2, raster.rows, raster.columns)
     groups = np.zeros((blocks, 2, raster.pixels), dtype=np.int64)
     for which in range(blocks):
         for half in (0, 1):
             image = images[which, 1 - half]
-            mean = float(image.mean())
+            mean = float(image.sum()) / pixels
             # Smooth until a pixel stands on some 30 ions, so that groups follow the sample and not the noise.
             wanted = np.ceil(np.sqrt(30.0 / mean)) if mean > 0 else 1.0
             span = int(np.clip(wanted, 1, max(min(raster.rows, raster.columns) // 8, 1)))
-            smooth = uniform_filter(image, span, mode="nearest").ravel()
-            groups[which, half] = _classes(smooth, number, raster.pixels // number)
+            smooth = _smoothed_inside(image, inside.reshape(image.shape), span).ravel()
+            groups[which, half, inside] = _classes(smooth[inside], number, pixels // number)
     return groups, block
+
+
+def _smoothed_inside(image: FloatArray, inside: NDArray[np.bool_], span: int) -> FloatArray:
+    """Mean over `span` x `span` pixels, of the pixels inside only."""
+    smooth = uniform_filter(image, span, mode="nearest")
+    if inside.all():
+        return np.asarray(smooth, dtype=np.float64)
+    share = uniform_filter(inside.astype(np.float64), span, mode="nearest")
+    return np.asarray(np.divide(smooth, share, out=np.zeros_like(smooth), where=share > 0), dtype=np.float64)

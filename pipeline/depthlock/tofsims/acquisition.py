@@ -1,0 +1,117 @@
+"""What of a measurement counts: scans measured whole, lines of the raster that are there, the region of interest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from depthlock.model.ions import Ion
+from depthlock.model.options import ProfileOptions
+from depthlock.model.regions_of_interest import RegionOfInterest
+from depthlock.tofsims.exponential_gauss import FloatArray
+from depthlock.tofsims.field_of_view import FieldOfView
+from depthlock.tofsims.incomplete import missing_lines, odd_scans, scan_notes
+from depthlock.tofsims.instrument import Instrument
+from depthlock.tofsims.peak_model import fit_region
+from depthlock.tofsims.raster import pixel_pitch
+from depthlock.tofsims.regions_of_interest import region_mask
+from depthlock.tofsims.scan_survey import ScanSurvey, survey_scans
+from depthlock.tofsims.spectrum import ions_between
+
+
+@dataclass(frozen=True)
+class Acquisition:
+    """The part of a measurement that counts.
+
+    Attributes
+    ----------
+    survey : ScanSurvey
+    used : ndarray of bool, shape (scan,)
+        Scans measured whole.
+    view : FieldOfView
+        Whose ions make the profiles.
+    notes : tuple of str
+        What was left out, in words.
+    """
+
+    survey: ScanSurvey
+    used: NDArray[np.bool_]
+    view: FieldOfView
+    notes: tuple[str, ...]
+
+
+def look_at(events: xr.Dataset, instrument: Instrument, options: ProfileOptions) -> Acquisition:
+    """Leave out what was not measured whole and what lies outside the region of interest.
+
+    Parameters
+    ----------
+    events : xr.Dataset
+        A `tofsims_events` dataset.
+    instrument : Instrument
+        With the whole raster in view.
+    options : ProfileOptions
+
+    Returns
+    -------
+    Acquisition
+
+    Raises
+    ------
+    MeasurementError
+        When the region of interest does not fit the raster or is empty.
+    """
+    view = instrument.view
+    survey = survey_scans(events, view.raster)
+    short, bright = odd_scans(survey.bands)
+    used = ~(short | bright)
+    view, lines = _without_missing_lines(view, survey)
+    notes = [*scan_notes(short, bright), *lines]
+    if options.region_of_interest is not None:
+        view = _in_region(events, instrument, view, options.region_of_interest)
+        share = float(view.inside.mean())
+        notes.append(
+            f"region of interest: {int(view.inside.sum())} of {view.raster.pixels} pixels ({share:.1%}); counts and "
+            "pulses are those of these pixels"
+        )
+    return Acquisition(survey, used, replace(view, whole=used), tuple(notes))
+
+
+def _without_missing_lines(view: FieldOfView, survey: ScanSurvey) -> tuple[FieldOfView, list[str]]:
+    raster, notes = view.raster, []
+    inside = view.inside.reshape(raster.rows, raster.columns).copy()
+    for axis, name, lines in ((0, "rows", survey.rows), (1, "columns", survey.columns)):
+        first, last = missing_lines(lines)
+        if first or last:
+            kept = np.zeros(lines.size, dtype=bool)
+            kept[first : lines.size - last] = True
+            inside &= kept[:, np.newaxis] if axis == 0 else kept
+            notes.append(f"{first + last} {name} at the raster's edge lack ions and were left out")
+    return replace(view, inside=inside.ravel()), notes
+
+
+def _in_region(events: xr.Dataset, instrument: Instrument, view: FieldOfView, region: RegionOfInterest) -> FieldOfView:
+    raster = view.raster
+    mask = region_mask(
+        region,
+        (raster.rows, raster.columns),
+        pixel_pitch(events),
+        lambda label: ion_image(events, replace(instrument, view=view), Ion.parse(label)),
+        str(events.attrs.get("source", "")),
+    )
+    return replace(view, inside=view.inside & mask.ravel())
+
+
+def ion_image(events: xr.Dataset, instrument: Instrument, ion: Ion) -> FloatArray:
+    """Counts of an ion's mass peak on (y, x), summed over all scans, of the pixels in view."""
+    raster = instrument.view.raster
+    low, channel, channels = fit_region(ion, instrument.around)
+    centre = float(instrument.around.calibration.scale.position(ion.mz))
+    half = instrument.around.widths.fwhm(centre)
+    first, last = max(int(centre - half), low), min(int(centre + half) + 1, low + channel * channels)
+    ions = ions_between(events, first, last)
+    counted, _, place = instrument.view.locate(ions.pixel_id)
+    image = np.bincount(place, weights=ions.count[counted], minlength=raster.pixels)
+    return np.asarray(image, dtype=np.float64).reshape(raster.rows, raster.columns)
