@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from depthlock.model.quantity import Quantity, assign, join_flags
 from depthlock.tofsims.exponential_gauss import FloatArray
-from depthlock.tofsims.response import Interface
+from depthlock.tofsims.interface import Interface
 
 Measured = tuple[float, float, float, float, str]
 """Value, std, lower and upper end of the 95 % interval, flag."""

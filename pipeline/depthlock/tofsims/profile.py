@@ -14,9 +14,9 @@ from depthlock.model.options import ProfileOptions
 from depthlock.tofsims.assembly import ReducedIon, assemble
 from depthlock.tofsims.event_profile import reduce_events
 from depthlock.tofsims.export_profile import reduce_export
+from depthlock.tofsims.interface import fit_interface, no_interface
 from depthlock.tofsims.quasi_poisson import CountData
 from depthlock.tofsims.reduction import Reduction
-from depthlock.tofsims.response import fit_interface, no_interface
 
 
 def reduce_profile(events: xr.Dataset, options: ProfileOptions) -> xr.Dataset:
