@@ -9,6 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from depthlock.tofsims.field_of_view import view_of
+from depthlock.tofsims.mass_drift import drift_of
 from depthlock.tofsims.volume import ion_volume
 
 LATERAL_VOXELS = (64, 16)
@@ -133,8 +134,11 @@ def ion_volumes(events: xr.Dataset, profile: xr.Dataset, depth: xr.Dataset | Non
     volumes = []
     for ion in profile["ion"].values:
         at = profile.sel(ion=ion)
+        low, high = int(at["bin_low"]), int(at["bin_high"])
+        if high <= low:
+            continue
         binning = _binning(at["counts"].values, max(int(size) for size in events.attrs["row_shape"][-2:]))
-        cube = ion_volume(events, int(at["bin_low"]), int(at["bin_high"]), bin_y=binning, bin_x=binning, view=view)
+        cube = ion_volume(events, low, high, bin_y=binning, bin_x=binning, view=view, drift=drift_of(profile))
         counts = np.asarray(cube.values, dtype=np.float64) * float(at["share"])
         even = even_axis(edges, counts, counts.shape[0])
         step = (edges[-1] - edges[0]) / even.shape[0]

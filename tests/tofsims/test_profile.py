@@ -117,6 +117,17 @@ def test_no_ions_are_an_error_that_says_what_to_do(reduced):
         reduce_profile(reduced[0], options("Cu+"))
 
 
+def test_an_ion_of_the_other_polarity_has_a_row_that_says_so(reduced):
+    profile = reduce_profile(reduced[0], options("F-", "Cu+"))
+    other = profile.sel(ion="Cu+")
+    for quantity in ("total_counts", "mass_error", "mass_resolution"):
+        assert np.isnan(float(other[quantity]))
+        assert str(other[f"{quantity}_flag"].values) == "other_polarity"
+    assert str(other["interface_time_flag"].values) == "interface_not_found;other_polarity"
+    assert int(other["bin_low"]) == int(other["bin_high"])
+    assert float(profile.sel(ion="F-")["total_counts"]) > 0
+
+
 def test_real_copper_grid(real_data):
     events = open_events(real_data / "tofsims" / "phi_simsh5" / "PowerCo-102-Pos-Cu_Grid.h5")
     chosen = options("Cu+", "^65Cu+", "Cs+", "C3H5+", "Na+")

@@ -165,6 +165,10 @@ def _sample_figures(results: Results, sample: str, draw: _Drawer) -> Iterator[Dr
         if peaks is not None:
             caption = "The peaks the profiles were cut from, after calibration; dotted line: exact mass of the ion."
             yield draw(f"{stem}_mass_peaks", caption, peaks)
+        drift = tofsims_figures.draw_mass_drift(profile, sample)
+        if drift is not None:
+            caption = "Drift of the mass scale over the scans with its 95 % band; it is taken out of all counts."
+            yield draw(f"{stem}_mass_drift", caption, drift)
     fit = results.dataset(sample, "xps_deconvolve")
     if fit is not None:
         caption = "XPS spectra by etch level, the first at the bottom, with components, background and envelope."

@@ -79,6 +79,26 @@ def _mark_interfaces(axes: Axes, profile: xr.Dataset, palette: dict[str, str]) -
         )  # fmt: skip
 
 
+def draw_mass_drift(profile: xr.Dataset, title: str) -> Figure | None:
+    """The drift of the mass scale that was taken out; None where none was seen."""
+    if "mass_drift" not in profile or not profile["mass_drift"].values.any():
+        return None
+    from matplotlib.figure import Figure
+
+    time, drift, std = (profile[name].values for name in ("sputter_time", "mass_drift", "mass_drift_std"))
+    with figure_style():
+        figure = Figure(figsize=(0.6 * PAGE, 2.2), layout="constrained")
+        axes = figure.subplots()
+        axes.plot(time, drift, color="black")
+        axes.fill_between(time, drift - NORMAL_95 * std, drift + NORMAL_95 * std, color="0.8", linewidth=0)
+        axes.axhline(0.0, color="0.6", linewidth=0.6, linestyle=":")
+        axes.set_xlabel(_time_label(profile))
+        axes.set_ylabel("apparent over exact mass (ppm)")
+        flag = str(profile.attrs["mass_drift_flag"]).replace("_", " ")
+        axes.set_title(f"{title}: drift of the mass scale{f' ({flag})' if flag else ''}", loc="left")
+    return figure
+
+
 def draw_mass_peaks(profile: xr.Dataset, title: str) -> Figure | None:
     """The spectrum around every ion with its fit; None for exports that hold no spectrum."""
     if "mass_spectrum" not in profile:

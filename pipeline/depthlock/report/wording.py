@@ -37,6 +37,8 @@ FLAGS = {
     "no_sensitivity_factor": "the sensitivity set has no factor for this region",
     "not_measured": "no number could be measured",
     "not_in_file": "the file holds no such ion",
+    "other_polarity": "the file holds ions of the other polarity",
+    "mass_drift_not_followed": "the mass scale drifted during the measurement by more than could be followed",
     "not_in_sample": "this sample holds no such species",
     "region_not_measured": "this region was not measured at this level",
     "position_not_measured": "the line is too weak for a position",

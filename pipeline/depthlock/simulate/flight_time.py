@@ -100,6 +100,14 @@ def draw_flight_times_ns(mz: FloatArray, spectrometer: SpectrometerParameters, r
     return np.asarray(spectrometer.flight_time_ns(mz) + (shape - mode) / fwhm * spectrometer.fwhm_ns(mz), dtype=float)
 
 
+def drifted_times_ns(times_ns: FloatArray, drift_ppm: FloatArray, spectrometer: SpectrometerParameters) -> FloatArray:
+    """Flight times in ns of ions whose apparent mass is wrong by `drift_ppm`, as by another acceleration voltage."""
+    if not drift_ppm.any():
+        return times_ns
+    start = -spectrometer.offset / spectrometer.slope * 1e3
+    return np.asarray(start + (times_ns - start) * (1.0 + 0.5e-6 * drift_ppm), dtype=float)
+
+
 def survives_dead_time(pulse: IntArray, time_ns: FloatArray, dead_time_ns: float) -> NDArray[np.bool_]:
     """Which ions a detector with non-extending dead time counts.
 

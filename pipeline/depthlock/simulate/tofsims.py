@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depthlock.simulate.event_table import EventTable, pack_events
-from depthlock.simulate.flight_time import draw_flight_times_ns, survives_dead_time
+from depthlock.simulate.flight_time import draw_flight_times_ns, drifted_times_ns, survives_dead_time
 from depthlock.simulate.isotopes import anion_lines, monoisotopic_mz
 from depthlock.simulate.layer import LayerParameters, layer_profile
 from depthlock.simulate.species import SPECIES, Species
@@ -57,6 +57,8 @@ def simulate_events(
     times = draw_flight_times_ns(np.concatenate(masses), parameters.spectrometer, rng)
     times = np.concatenate([times, parameters.spectrometer.flight_time_ns(hump)])
     voxel = np.concatenate([*voxels, hump_voxel])
+    drift = _mass_drift_ppm(parameters, expected["VO2-"])
+    times = drifted_times_ns(times, drift[voxel // parameters.pixels**2], parameters.spectrometer)
     events, lost = _detect(parameters, times, voxel, rng)
     time, width = interface_truth(parameters, layer, thickness)
     truth = TofsimsTruth(
@@ -71,6 +73,7 @@ def simulate_events(
         },
         profiles={one.label: layer_profile(layer, one.weights) for one in species},
         lost_to_dead_time=lost,
+        mass_drift_ppm=drift,
     )
     return events, truth
 
@@ -92,6 +95,12 @@ def _strength(
     factor = 1.0 + one.transient * np.exp(-time / max(parameters.transient_s, 1e-9))
     factor *= 1.0 + parameters.drift * (time / max(float(time[-1]), 1e-9) - 0.5)
     return np.asarray(total * factor[:, None].astype(np.float32))
+
+
+def _mass_drift_ppm(parameters: TofsimsParameters, substrate: FloatArray) -> FloatArray:
+    """Error of all masses by scan: an even drift, and a step that follows the substrate's rise."""
+    even = parameters.mass_drift_ppm * np.linspace(-0.5, 0.5, parameters.scans)
+    return np.asarray(even + parameters.charging_ppm * substrate / max(float(substrate.max()), 1e-12))
 
 
 def _background(parameters: TofsimsParameters, rng: np.random.Generator) -> tuple[FloatArray, NDArray[np.int64]]:

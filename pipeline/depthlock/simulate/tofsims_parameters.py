@@ -55,6 +55,10 @@ class TofsimsParameters:
         Standard deviation of the local layer thickness in nm over the raster.
     yields : dict
         Factors on the yield of single ions, by label (1).
+    mass_drift_ppm : float
+        Even change of all apparent masses from the first to the last scan in ppm, as supplies warm up.
+    charging_ppm : float
+        Change of all apparent masses in ppm where the substrate comes up, as its surface charges otherwise.
     """
 
     pixels: int = 64
@@ -75,6 +79,8 @@ class TofsimsParameters:
     domain_nodes: int = 4
     topography_nm: float = 0.0
     yields: dict[str, float] = field(default_factory=dict)
+    mass_drift_ppm: float = 0.0
+    charging_ppm: float = 0.0
 
     @property
     def sputter_time_s(self) -> FloatArray:
@@ -102,6 +108,8 @@ class TofsimsTruth:
         True profile inside the layer by label, on midpoints of equal depth steps.
     lost_to_dead_time : float
         Share of ions not counted (1).
+    mass_drift_ppm : ndarray, shape (scan,)
+        Apparent over exact mass less 1, in ppm.
     """
 
     expected: dict[str, FloatArray]
@@ -112,3 +120,4 @@ class TofsimsTruth:
     mass_resolution: dict[str, float]
     profiles: dict[str, FloatArray]
     lost_to_dead_time: float
+    mass_drift_ppm: FloatArray

@@ -180,6 +180,9 @@ def _random_tofsims(thickness: float, rng: np.random.Generator) -> TofsimsParame
     pixels = int(rng.choice([48, 64]))
     # up to two ions a pulse over the whole spectrum: the strongest peaks lose a quarter of theirs
     least = ions / (scans * pixels**2)
+    # a stream of its own: what is drawn here changes nothing of the rest of the world
+    (own,) = rng.spawn(1)
+    drifts, charges = own.random(2) < (0.5, 0.3)
     return TofsimsParameters(
         pixels=pixels,
         scans=scans,
@@ -213,6 +216,8 @@ def _random_tofsims(thickness: float, rng: np.random.Generator) -> TofsimsParame
             "MgF2-": float(rng.uniform(0.6, 1.5)),
             "SO2CF3-": float(rng.uniform(0.6, 1.5)),
         },
+        mass_drift_ppm=float(own.uniform(-60.0, 60.0)) if drifts else 0.0,
+        charging_ppm=float(own.uniform(-40.0, 40.0)) if charges else 0.0,
     )
 
 

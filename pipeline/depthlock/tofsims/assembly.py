@@ -9,9 +9,12 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from depthlock.model.chemistry import IonEntry
+from depthlock.model.ions import Ion
 from depthlock.model.quantity import Quantity, assign, join_flags
 from depthlock.tofsims.exponential_gauss import FloatArray
-from depthlock.tofsims.interface import Interface
+from depthlock.tofsims.interface import Interface, no_interface
+from depthlock.tofsims.mass_drift import MassDrift
 
 Measured = tuple[float, float, float, float, str]
 """Value, std, lower and upper end of the 95 % interval, flag."""
@@ -89,6 +92,32 @@ class ReducedIon:
     isotopes: tuple[IsotopeRatio, ...] = ()
 
 
+def unmeasured_ion(entry: IonEntry, scans: int, flag: str) -> ReducedIon:
+    """An ion of the session that the measurement cannot hold: no numbers, and the reason."""
+    nothing, empty = np.full(scans, np.nan), np.zeros(0)
+    none: Measured = (np.nan, np.nan, np.nan, np.nan, flag)
+    return ReducedIon(
+        label=entry.ion,
+        role=entry.role,
+        mz=Ion.parse(entry.ion).mz,
+        counts=nothing,
+        pulses=nothing,
+        background=nothing,
+        intensity=nothing,
+        std=nothing,
+        total=none,
+        mass_error=none,
+        mass_resolution=none,
+        bin_low=0,
+        bin_high=0,
+        share=0.0,
+        mass_axis=empty,
+        mass_spectrum=empty,
+        mass_fit=empty,
+        interface=no_interface(scans, join_flags("interface_not_found", flag)) if entry.role == "substrate" else None,
+    )
+
+
 @dataclass(frozen=True)
 class ScanTable:
     """What the scans have in common.
@@ -100,11 +129,14 @@ class ScanTable:
     used : ndarray of bool, shape (scan,)
     total_intensity : ndarray, shape (scan,)
         All ions.
+    drift : MassDrift or None
+        Of the mass scale, taken out of all counts; None for an export.
     """
 
     sputter_time: FloatArray
     used: NDArray[np.bool_]
     total_intensity: FloatArray
+    drift: MassDrift | None = None
 
 
 def assemble(ions: Sequence[ReducedIon], scans: ScanTable, attrs: dict[str, object]) -> xr.Dataset:
@@ -149,7 +181,17 @@ def assemble(ions: Sequence[ReducedIon], scans: ScanTable, attrs: dict[str, obje
     dataset = _with_quantity(dataset, "mass_error", [ion.mass_error for ion in ions], "ppm")
     dataset = _with_quantity(dataset, "mass_resolution", [ion.mass_resolution for ion in ions], "1")
     dataset = _with_isotopes(dataset, [ion.isotopes for ion in ions])
+    dataset = _with_drift(dataset, scans.drift)
     return _with_interfaces(dataset, [ion.interface for ion in ions])
+
+
+def _with_drift(dataset: xr.Dataset, drift: MassDrift | None) -> xr.Dataset:
+    """`mass_drift`: the error of all masses by scan in ppm that was taken out; zero where none was significant."""
+    if drift is None or not np.isfinite(drift.std).all():
+        return dataset
+    ppm = {"units": "ppm"}
+    dataset = dataset.assign(mass_drift=("scan", drift.ppm, ppm), mass_drift_std=("scan", 2e6 * drift.std, ppm))
+    return dataset.assign_attrs(mass_origin_bin=drift.origin, mass_drift_flag=drift.flag)
 
 
 def _with_isotopes(dataset: xr.Dataset, ratios: Sequence[tuple[IsotopeRatio, ...]]) -> xr.Dataset:

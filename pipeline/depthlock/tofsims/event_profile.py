@@ -14,14 +14,14 @@ from depthlock.model.ions import Ion
 from depthlock.model.options import ProfileOptions
 from depthlock.model.quantity import NORMAL_95, join_flags
 from depthlock.tofsims.acquisition import Acquisition, look_at
-from depthlock.tofsims.assembly import Measured, ReducedIon, ScanTable
+from depthlock.tofsims.assembly import Measured, ReducedIon, ScanTable, unmeasured_ion
 from depthlock.tofsims.field_of_view import region_variables
 from depthlock.tofsims.instrument import Instrument, bends, counting_flags, survey
 from depthlock.tofsims.isotopes import check_isotopes
 from depthlock.tofsims.mass_accuracy import mass_error, mass_resolution
 from depthlock.tofsims.overlaps import PeakFit, fit_peak
 from depthlock.tofsims.peak_model import Surroundings, fit_region
-from depthlock.tofsims.quasi_poisson import CountData
+from depthlock.tofsims.quasi_poisson import CountData, no_counts
 from depthlock.tofsims.reduction import Reduction
 from depthlock.tofsims.unmixing import IonProfile, unmix
 from depthlock.tofsims.windows import Window, read_window, summed
@@ -63,14 +63,18 @@ def reduce_events(events: xr.Dataset, options: ProfileOptions) -> Reduction:
     acquisition = look_at(events, instrument, options)
     instrument = replace(instrument, view=acquisition.view)
     ions, data = [], []
-    for entry in entries:
-        reduced, law = _reduce_ion(events, instrument, entry, options, acquisition.used)
+    for entry in options.ions if entries else ():
+        if entry in entries:
+            reduced, law = _reduce_ion(events, instrument, entry, options, acquisition.used)
+        else:
+            scans = instrument.view.raster.scans
+            reduced, law = unmeasured_ion(entry, scans, "other_polarity"), no_counts(scans)
         ions.append(reduced)
         data.append(law)
     time = events["sputter_time"].values.astype(np.float64)
-    scans = ScanTable(time, acquisition.used, acquisition.survey.totals)
+    table = ScanTable(time, acquisition.used, acquisition.survey.totals, instrument.detector.drift)
     attrs = _attributes(events, instrument, entries, options, acquisition)
-    return Reduction(ions, data, scans, attrs, region_variables(events, acquisition.view))
+    return Reduction(ions, data, table, attrs, region_variables(events, acquisition.view))
 
 
 def _reduce_ion(
@@ -88,7 +92,10 @@ def _reduce_ion(
     inside = _own_channels(ion, fit, window, around, entry.window_ppm or options.window_ppm)
     profile = unmix(window, fit, inside)
     isotopes, doubt = check_isotopes(events, instrument, used, ion, window, fit)
-    flag = join_flags(fit.flag, doubt, around.calibration.flag, *counting_flags(window, instrument.view.raster))
+    drift = instrument.detector.drift
+    drifted = drift.flag if drift is not None else ""
+    overloaded = counting_flags(window, instrument.view.raster)
+    flag = join_flags(fit.flag, doubt, around.calibration.flag, drifted, *overloaded)
     scale = around.calibration.scale
     bin_low, bin_high = int(window.edges[:-1][inside].min()), int(window.edges[1:][inside].max())
     own = float(fit.ions[0] * fit.shares[0][inside].sum())
@@ -160,9 +167,12 @@ def _attributes(
     notes = list(acquisition.notes)
     skipped = [entry.ion for entry in options.ions if entry not in entries]
     if skipped:
-        notes.append(f"of the other polarity and left out: {', '.join(skipped)}")
+        notes.append(f"of the other polarity, without numbers: {', '.join(skipped)}")
     if not instrument.detector.known:
         notes.append("dead time or pulses are not known: counts are not corrected for dead time")
+    drift = instrument.detector.drift
+    if drift is not None and drift.seen:
+        notes.append(f"the mass scale drifted by {float(np.ptp(drift.ppm)):.0f} ppm over the scans; taken out")
     return {
         "source": str(events.attrs.get("source", "")),
         "polarity": str(events.attrs["polarity"]),

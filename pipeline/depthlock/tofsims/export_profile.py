@@ -9,13 +9,13 @@ from depthlock.model.chemistry import IonEntry
 from depthlock.model.errors import MeasurementError
 from depthlock.model.ions import Ion
 from depthlock.model.options import ProfileOptions
-from depthlock.model.quantity import NORMAL_95, join_flags
-from depthlock.tofsims.assembly import NOT_MEASURED, Measured, ReducedIon, ScanTable
+from depthlock.model.quantity import NORMAL_95
+from depthlock.tofsims.assembly import Measured, ReducedIon, ScanTable, unmeasured_ion
 from depthlock.tofsims.counting import peak_variance
 from depthlock.tofsims.exponential_gauss import FloatArray
 from depthlock.tofsims.exports import find_pulses, incomplete_ends, invert_dead_time
 from depthlock.tofsims.incomplete import odd_scans, scan_notes
-from depthlock.tofsims.quasi_poisson import CountData
+from depthlock.tofsims.quasi_poisson import CountData, no_counts
 from depthlock.tofsims.reduction import Reduction
 
 _SAME_MASS = 5e-3
@@ -52,8 +52,14 @@ def reduce_export(export: xr.Dataset, options: ProfileOptions) -> Reduction:
     pulses = float(options.shots_per_pixel) if options.shots_per_pixel else find_pulses(table[kinds == "ion"])
     ions, data = [], []
     for entry in entries:
-        row = _row_of(Ion.parse(entry.ion), export, kinds)
-        reduced, law = _reduce_ion(entry, None if row is None else table[row], used, pulses)
+        ion = Ion.parse(entry.ion)
+        row = _row_of(ion, export, kinds)
+        if row is None:
+            other = str(export.attrs.get("polarity", "")) == ("-" if ion.charge > 0 else "+")
+            reduced = unmeasured_ion(entry, used.size, "other_polarity" if other else "not_in_file")
+            law = no_counts(used.size)
+        else:
+            reduced, law = _reduce_ion(entry, table[row], used, pulses)
         ions.append(reduced)
         data.append(law)
     if not any(np.isfinite(ion.intensity).any() for ion in ions):
@@ -113,18 +119,16 @@ def _complete_scans(export: xr.Dataset, counted: FloatArray) -> tuple[np.ndarray
 
 
 def _reduce_ion(
-    entry: IonEntry, values: FloatArray | None, used: np.ndarray, pulses: float | None
+    entry: IonEntry, intensity: FloatArray, used: np.ndarray, pulses: float | None
 ) -> tuple[ReducedIon, CountData]:
     scans = used.size
-    missing = values is None
-    intensity = np.full(scans, np.nan) if values is None else values
     number = np.full(scans, np.nan if pulses is None else pulses)
     finite = np.nan_to_num(intensity)
     variance = peak_variance(finite, number)
     gain = np.where(finite > 0, variance / np.maximum(finite, 1e-12), 1.0)
     counts = intensity if pulses is None else invert_dead_time(intensity, pulses)
     sum_, spread = float(finite[used].sum()), float(np.sqrt(np.maximum(variance[used], 0.0).sum() + 1e-12))
-    flag = join_flags("not_in_file" if missing else "", "pulses_unknown" if pulses is None and not missing else "")
+    flag = "pulses_unknown" if pulses is None else ""
     total: Measured = (sum_, spread, sum_ - NORMAL_95 * spread, sum_ + NORMAL_95 * spread, flag)
     # The root of a small count is a bad error; a running mean over a few scans stands in for its expectation.
     few = np.convolve(np.pad(variance, 4, mode="edge"), np.full(9, 1.0 / 9.0), "valid")
@@ -138,9 +142,9 @@ def _reduce_ion(
         background=np.zeros(scans),
         intensity=intensity,
         std=np.where(np.isfinite(intensity), np.sqrt(point), np.nan),
-        total=(*NOT_MEASURED[:4], flag) if missing else total,
-        mass_error=(*NO_SPECTRUM[:4], join_flags(NO_SPECTRUM[4], "not_in_file" if missing else "")),
-        mass_resolution=(*NO_SPECTRUM[:4], join_flags(NO_SPECTRUM[4], "not_in_file" if missing else "")),
+        total=total,
+        mass_error=NO_SPECTRUM,
+        mass_resolution=NO_SPECTRUM,
         bin_low=0,
         bin_high=0,
         share=1.0,

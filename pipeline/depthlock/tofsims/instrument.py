@@ -11,7 +11,9 @@ from depthlock.model.ions import Ion
 from depthlock.model.options import ProfileOptions
 from depthlock.tofsims.calibrants import calibrant_ions
 from depthlock.tofsims.calibration import Calibration, calibrate, file_calibration
+from depthlock.tofsims.drift_measurement import measure_drift
 from depthlock.tofsims.field_of_view import FieldOfView, whole_raster
+from depthlock.tofsims.mass_drift import steady_spectrum
 from depthlock.tofsims.peak_model import Surroundings
 from depthlock.tofsims.peak_shape import PeakShape, PeakWidths
 from depthlock.tofsims.peaks import Peak, find_peaks, measure_peaks
@@ -58,16 +60,18 @@ def survey(events: xr.Dataset, options: ProfileOptions) -> Instrument:
     raster = raster_of(events)
     header = file_scale(events)
     detector = _detector(events, options, header)
-    spectrum = total_spectrum(events)
-    pulses, limit = np.inf, np.inf
-    if detector.dead_bins is not None and detector.shots_per_pixel is not None:
-        pulses = raster.scans * raster.frames * raster.pixels * detector.shots_per_pixel
-        limit = _BENDING_RATE * pulses
-        spectrum = spectrum.without_dead_time(detector.dead_bins, pulses)
-    found = sorted(find_peaks(spectrum, header), key=lambda peak: -peak.counts)[:_MEASURED_PEAKS]
+    pulses = detector.pulses(raster)
+    limit = _BENDING_RATE * pulses
+    origin = float(header.position(0.0))
+    spectrum = _restored(total_spectrum(events), detector, pulses)
+    found = _strongest(spectrum, header)
+    drift = measure_drift(events, raster, detector, found, origin, limit)
+    if drift.seen:
+        spectrum = _restored(steady_spectrum(events, raster, drift), detector, pulses)
+        found = _strongest(spectrum, header)
+    detector = replace(detector, drift=drift)
     shape = measure_shape(spectrum, found, limit) if found else PeakShape()
     found = [peak for peak in found if peak.counts >= _FEWEST_COUNTS]
-    origin = float(header.position(0.0))
     peaks: list[Peak] = []
     widths = PeakWidths(0.0, 1e-4, origin, 0.3)
     if found:
@@ -77,6 +81,17 @@ def survey(events: xr.Dataset, options: ProfileOptions) -> Instrument:
     calibration = _calibration(peaks, session, header, options, polarity)
     around = Surroundings(calibration, shape, widths, tuple(peaks), options.elements)
     return Instrument(whole_raster(raster), detector, around, spectrum)
+
+
+def _restored(spectrum: Spectrum, detector: Detector, pulses: float) -> Spectrum:
+    """The spectrum without mean dead-time losses where they are known."""
+    if detector.dead_bins is None or not np.isfinite(pulses):
+        return spectrum
+    return spectrum.without_dead_time(detector.dead_bins, pulses)
+
+
+def _strongest(spectrum: Spectrum, header: MassScale) -> list[Peak]:
+    return sorted(find_peaks(spectrum, header), key=lambda peak: -peak.counts)[:_MEASURED_PEAKS]
 
 
 def _detector(events: xr.Dataset, options: ProfileOptions, header: MassScale) -> Detector:

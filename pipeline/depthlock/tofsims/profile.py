@@ -65,7 +65,7 @@ def _axis_flag(events: xr.Dataset, reduced: Reduction) -> str:
 def _with_interface(
     ion: ReducedIon, data: CountData, reduced: Reduction, options: ProfileOptions, axis_flag: str
 ) -> ReducedIon:
-    if ion.role != "substrate":
+    if ion.role != "substrate" or ion.interface is not None:
         return ion
     time = reduced.scans.sputter_time
     if axis_flag:

@@ -55,6 +55,11 @@ class CountData:
         return float(np.sum(2.0 * terms / self.gain) / self.dispersion)
 
 
+def no_counts(points: int) -> CountData:
+    """Data of something that was not measured."""
+    return CountData(np.zeros(points), np.ones(points), np.full(points, 1e-9))
+
+
 @dataclass(frozen=True)
 class Parameters:
     """Start values with bounds and normal priors.

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from depthlock.model.errors import MeasurementError
 from depthlock.tofsims.field_of_view import FieldOfView, whole_raster
-from depthlock.tofsims.raster import pixel_pitch, raster_of
+from depthlock.tofsims.mass_drift import MassDrift
+from depthlock.tofsims.raster import Raster, pixel_pitch, raster_of
 
 
 def ion_volume(
@@ -19,6 +20,7 @@ def ion_volume(
     bin_x: int = 1,
     bin_scan: int = 1,
     view: FieldOfView | None = None,
+    drift: MassDrift | None = None,
 ) -> xr.DataArray:
     """Counts of a mass window by scan and pixel, as a lazy array.
 
@@ -32,6 +34,8 @@ def ion_volume(
         How many pixels or scans make one voxel; the last voxel of an axis may hold fewer.
     view : FieldOfView, optional
         Which ions count, and where they belong; all of them, where they were counted, if absent.
+    drift : MassDrift or None
+        Drift of the mass scale that the window was found without: `mass_drift.drift_of` the profile.
 
     Returns
     -------
@@ -56,15 +60,18 @@ def ion_volume(
     view = view or whole_raster(raster_of(events))
     raster = view.raster
     bins, indptr = events["mass_bin"].values, events["indptr"].values
-    first, last = (int(k) for k in np.searchsorted(bins, [bin_low, bin_high], side="left"))
+    margin = drift.margin(bin_high) if drift is not None and drift.seen else 0
+    first, last = (int(k) for k in np.searchsorted(bins, [bin_low - margin, bin_high + margin], side="left"))
     window = slice(int(indptr[first]), int(indptr[last]))
     shape = tuple(
         -(-size // step) for size, step in ((raster.scans, bin_scan), (raster.rows, bin_y), (raster.columns, bin_x))
     )
     steps = (bin_scan, bin_y, bin_x)
-    counted = delayed(_count_voxels)(
-        events["pixel_id"].chunk().data[window], events["count"].chunk().data[window], view, steps, shape
-    )
+    pixel, count = events["pixel_id"].chunk().data[window], events["count"].chunk().data[window]
+    if margin and drift is not None:
+        row = np.repeat(bins[first:last].astype(np.int64), np.diff(indptr[first : last + 1]).astype(np.int64))
+        count = delayed(_inside)(pixel, count, row, bin_low, bin_high, raster, drift)
+    counted = delayed(_count_voxels)(pixel, count, view, steps, shape)
     cube = da.from_delayed(counted, shape=shape, dtype=np.uint32)  # type: ignore[no-untyped-call]  # dask has no types
     pitch = pixel_pitch(events)
     size, unit = (1.0, "pixel") if pitch is None else (pitch, "micrometer")
@@ -75,6 +82,21 @@ def ion_volume(
         "x": ("x", _centres(np.arange(raster.columns, dtype=np.float64) * size, bin_x), {"units": unit}),
     }
     return xr.DataArray(cube, dims=("scan", "y", "x"), coords=coords, name="counts", attrs={"units": "1"})
+
+
+def _inside(
+    pixel_id: NDArray[np.generic],
+    count: NDArray[np.generic],
+    mass_bin: NDArray[np.int64],
+    bin_low: int,
+    bin_high: int,
+    raster: Raster,
+    drift: MassDrift,
+) -> NDArray[np.generic]:
+    """The counts, with zeros for ions that are in the window only for their scan's drift."""
+    scan = raster.scan_of(np.asarray(pixel_id).astype(np.int64))
+    steady = mass_bin - drift.late(bin_low, bin_high)[scan]
+    return np.where((steady >= bin_low) & (steady < bin_high), count, 0)
 
 
 def _count_voxels(

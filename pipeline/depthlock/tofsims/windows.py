@@ -12,8 +12,10 @@ from scipy.ndimage import uniform_filter
 from depthlock.tofsims.counting import correct_dead_time
 from depthlock.tofsims.exponential_gauss import FloatArray
 from depthlock.tofsims.field_of_view import FieldOfView
+from depthlock.tofsims.mass_drift import MassDrift, steady_ions
 from depthlock.tofsims.quasi_poisson import CountData
-from depthlock.tofsims.spectrum import IonSlice, ions_between
+from depthlock.tofsims.raster import Raster
+from depthlock.tofsims.spectrum import IonSlice
 
 NEGLIGIBLE_RATE = 2e-5
 """Ions a pulse and dead time below which the correction is far under the counting error of any profile."""
@@ -29,7 +31,7 @@ _IONS_A_BLOCK = 3.0
 
 @dataclass(frozen=True)
 class Detector:
-    """What the dead-time correction needs.
+    """What must be known of the detector and its clock to count ions.
 
     Attributes
     ----------
@@ -37,15 +39,24 @@ class Detector:
         Dead time in mass bins; None when nobody knows it.
     shots_per_pixel : float or None
         Pulses a pixel, frame and scan; None when nobody knows.
+    drift : MassDrift or None
+        Drift of flight times over the scans, which is taken out before ions are counted; None when it is not measured.
     """
 
     dead_bins: int | None
     shots_per_pixel: float | None
+    drift: MassDrift | None = None
 
     @property
     def known(self) -> bool:
         """Whether counts can be corrected."""
         return self.dead_bins is not None and self.shots_per_pixel is not None
+
+    def pulses(self, raster: Raster) -> float:
+        """Pulses of the whole measurement; infinite where the dead time cannot be corrected."""
+        if self.dead_bins is None or self.shots_per_pixel is None:
+            return np.inf
+        return raster.scans * raster.frames * raster.pixels * self.shots_per_pixel
 
 
 @dataclass(frozen=True)
@@ -113,8 +124,9 @@ def read_window(
     fine = _finer(channel)
     width = channel // fine
     dead = -(-detector.dead_bins // width) if detector.dead_bins is not None else 0
-    ions, scan, place = _counted(ions_between(events, low - dead * width, low + channels * channel), view)
     raster = view.raster
+    steady = steady_ions(events, raster, detector.drift, low - dead * width, low + channels * channel)
+    ions, scan, place = _counted(steady, view)
     edges = low + channel * np.arange(channels + 1, dtype=np.float64)
     column = (ions.mass_bin - low) // width + dead
     size = channels * fine + dead

@@ -73,6 +73,7 @@ def _volumes(plan: Plan, job: Job, events_job: Job) -> Any:
     """Volumes of the followed ions, lazily: the windows are those that the profile stage found."""
     from depthlock.readers.event_store import open_events
     from depthlock.tofsims.field_of_view import view_of
+    from depthlock.tofsims.mass_drift import drift_of
     from depthlock.tofsims.regions_of_interest import largest_rectangle
     from depthlock.tofsims.volume import ion_volume
     from depthlock.workflow import store
@@ -82,11 +83,11 @@ def _volumes(plan: Plan, job: Job, events_job: Job) -> Any:
         return None
     profile = store.load(plan.output(profiles[0]), "tofsims_profile")
     events = open_events(plan.output(events_job))
-    view = view_of(events, profile)
+    view, drift = view_of(events, profile), drift_of(profile)
     # Pixels outside hold no ions of any kind: seen beside the others they would look like places that all ions avoid.
     rows, columns = largest_rectangle(view.inside.reshape(view.raster.rows, view.raster.columns))
     return {
-        str(ion): ion_volume(events, int(low), int(high), view=view).isel(y=rows, x=columns)
+        str(ion): ion_volume(events, int(low), int(high), view=view, drift=drift).isel(y=rows, x=columns)
         for ion, low, high in zip(
             profile["ion"].values, profile["bin_low"].values, profile["bin_high"].values, strict=True
         )
