@@ -6,15 +6,25 @@ Fields marked "filled by the workflow" come from other parts of the session or t
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from depthlock.model.chemistry import ChargeReference, IonEntry, LineShapeName, Region, SensitivitySet
 from depthlock.model.constraints import ConstraintText, check_constraints, parse_constraint
 from depthlock.model.errors import SessionError
+from depthlock.model.ions import Ion
 from depthlock.model.regions_of_interest import RegionOfInterest
 from depthlock.model.units import ElectronVolt, Nanometre, NanometrePerSecond, Nanosecond, Second
+
+
+def _is_normalisation(text: str) -> str:
+    kind, _, label = text.partition(":")
+    if kind == "reference" and label.strip():
+        return f"reference:{Ion.parse(label).label}"
+    if text not in {"none", "total_ions", "point_to_point"}:
+        raise ValueError(f"found '{text}'; expected none, total_ions, point_to_point or reference:ION")
+    return text
 
 
 class StageOptions(BaseModel):
@@ -62,6 +72,11 @@ class ProfileOptions(StageOptions):
     )
     region_of_interest: RegionOfInterest | None = Field(
         None, description="part of the raster whose ions count; all of it if absent"
+    )
+    normalisation: Annotated[str, AfterValidator(_is_normalisation)] = Field(
+        "none",
+        description="what intensities are divided by, point by point, as the additional quantity 'normalised': none, "
+        "total_ions, reference:ION (for instance reference:F-), or point_to_point (the sum of the ions followed)",
     )
 
     @model_validator(mode="after")

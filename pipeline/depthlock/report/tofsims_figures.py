@@ -33,8 +33,9 @@ def draw_profile(profile: xr.Dataset, title: str) -> Figure:
     from matplotlib.figure import Figure
 
     with figure_style():
-        figure = Figure(figsize=(PAGE, 3.2), layout="constrained")
-        axes = figure.subplots()
+        normalised = "normalised" in profile
+        figure = Figure(figsize=(PAGE, 5.4 if normalised else 3.2), layout="constrained")
+        axes, *below = figure.subplots(2 if normalised else 1, sharex=True, squeeze=False).ravel()
         palette = ion_colours(profile)
         for ion in profile["ion"].values:
             _draw_ion(axes, profile.sel(ion=ion), str(ion), palette[str(ion)])
@@ -43,7 +44,9 @@ def draw_profile(profile: xr.Dataset, title: str) -> Figure:
         axes.set_yscale("log")
         if positive.size:
             axes.set_ylim(max(0.3, float(np.quantile(positive, 0.002)) * 0.5), float(positive.max()) * 2)
-        axes.set_xlabel(_time_label(profile))
+        for other in below:
+            _draw_normalised(other, profile, palette)
+        (below or [axes])[-1].set_xlabel(_time_label(profile))
         axes.set_ylabel("intensity (ions a scan)")
         axes.set_title(f"{title}: TOF-SIMS, dead-time corrected, 95 % bands", loc="left")
         axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
@@ -63,6 +66,27 @@ def _draw_ion(axes: Axes, ion: xr.Dataset, label: str, colour: str) -> None:
     fit = ion["response_fit"].values
     if np.isfinite(fit).any():
         axes.plot(time, fit, color="black", linewidth=0.8, linestyle=(0, (4, 2)))
+
+
+def _draw_normalised(axes: Axes, profile: xr.Dataset, palette: dict[str, str]) -> None:
+    """Intensities over the reference, with the intervals that hold both errors."""
+    kind, _, reference = str(profile.attrs["normalisation"]).partition(":")
+    names = {"total_ions": "all ions", "point_to_point": "ions shown", "reference": pretty_ion(reference)}
+    time, used = profile["sputter_time"].values, profile["used_scans"].values.astype(bool)
+    positive = profile["normalised"].values[:, used]
+    positive = positive[positive > 0]
+    floor = 0.5 * float(np.quantile(positive, 0.01)) if positive.size else 1e-3
+    for ion in profile["ion"].values:
+        at = profile.sel(ion=ion)
+        middle, lower, upper = (
+            np.where(used, at[f"normalised{end}"].values, np.nan) for end in ("", "_lower", "_upper")
+        )
+        axes.plot(time, np.maximum(middle, 0.1 * floor), color=palette[str(ion)])
+        low, high = np.maximum(lower, 0.1 * floor), np.maximum(upper, 0.1 * floor)
+        axes.fill_between(time, low, high, color=palette[str(ion)], alpha=0.25, linewidth=0)
+    axes.set_yscale("log")
+    axes.set_ylim(floor, 2.0 * float(positive.max()) if positive.size else 1.0)
+    axes.set_ylabel(f"over {names[kind]} (1)")
 
 
 def _mark_interfaces(axes: Axes, profile: xr.Dataset, palette: dict[str, str]) -> None:

@@ -63,6 +63,7 @@ FLAGS = {
     "dead_time_not_corrected": "the dead time or number of pulses is unknown, and losses matter",
     "dead_time_large": "more than a third of the ions were lost to dead time",
     "pulses_unknown": "the number of pulses behind a point is unknown",
+    "reference_not_detected": "the reference of the normalisation is not detected at this point",
     "response_differs": "substrate and layer ions do not share one depth response",
     "thickness_std_assumed": "the thickness was given without an error; one was assumed",
     "single_state": "the region has one chemical state, so its share is one by definition",

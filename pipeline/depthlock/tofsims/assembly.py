@@ -127,8 +127,8 @@ class ScanTable:
     sputter_time : ndarray, shape (scan,)
         In s.
     used : ndarray of bool, shape (scan,)
-    total_intensity : ndarray, shape (scan,)
-        All ions.
+    total_intensity, total_std : ndarray, shape (scan,)
+        All ions and their counting error.
     drift : MassDrift or None
         Of the mass scale, taken out of all counts; None for an export.
     """
@@ -136,6 +136,7 @@ class ScanTable:
     sputter_time: FloatArray
     used: NDArray[np.bool_]
     total_intensity: FloatArray
+    total_std: FloatArray
     drift: MassDrift | None = None
 
 
@@ -162,6 +163,7 @@ def assemble(ions: Sequence[ReducedIon], scans: ScanTable, attrs: dict[str, obje
             "response_fit": (("ion", "scan"), np.stack(fitted), one),
             "used_scans": ("scan", scans.used.astype(np.int8), one),
             "total_intensity": ("scan", scans.total_intensity, one),
+            "total_intensity_std": ("scan", scans.total_std, one),
             "mass_axis": (("ion", "channel"), _padded([ion.mass_axis for ion in ions]), {"units": "Da"}),
             "mass_spectrum": (("ion", "channel"), _padded([ion.mass_spectrum for ion in ions]), one),
             "mass_fit": (("ion", "channel"), _padded([ion.mass_fit for ion in ions]), one),

@@ -19,6 +19,7 @@ from depthlock.tofsims.field_of_view import region_variables
 from depthlock.tofsims.instrument import Instrument, bends, counting_flags, survey
 from depthlock.tofsims.isotopes import check_isotopes
 from depthlock.tofsims.mass_accuracy import mass_error, mass_resolution
+from depthlock.tofsims.normalisation import total_ions
 from depthlock.tofsims.overlaps import PeakFit, fit_peak
 from depthlock.tofsims.peak_model import Surroundings, fit_region
 from depthlock.tofsims.quasi_poisson import CountData, no_counts
@@ -72,7 +73,10 @@ def reduce_events(events: xr.Dataset, options: ProfileOptions) -> Reduction:
         ions.append(reduced)
         data.append(law)
     time = events["sputter_time"].values.astype(np.float64)
-    table = ScanTable(time, acquisition.used, acquisition.survey.totals, instrument.detector.drift)
+    totals, variance = acquisition.survey.totals, acquisition.survey.totals
+    if options.normalisation == "total_ions" or not acquisition.view.is_raster:
+        totals, variance = total_ions(events, acquisition.view, instrument.detector)
+    table = ScanTable(time, acquisition.used, totals, np.sqrt(variance), instrument.detector.drift)
     attrs = _attributes(events, instrument, entries, options, acquisition)
     return Reduction(ions, data, table, attrs, region_variables(events, acquisition.view))
 

@@ -77,13 +77,22 @@ def reduce_export(export: xr.Dataset, options: ProfileOptions) -> Reduction:
             hint="remove 'region_of_interest' for this sample, or name the raw file",
         )
     total = table[kinds == "total"][0] if np.any(kinds == "total") else np.nansum(counted, axis=0)
-    scans = ScanTable(export["sputter_time"].values.astype(np.float64), used, total)
+    spread = np.sqrt(_total_variance(total, table[kinds == "ion"], pulses))
+    scans = ScanTable(export["sputter_time"].values.astype(np.float64), used, total, spread)
     if pulses is None:
         notes.append("the number of pulses behind the export was not found: errors are those of plain counts")
     attrs: dict[str, object] = {"source": str(export.attrs.get("source", "")), "corrected_by": "export", "notes": notes}
     if pulses is not None:
         attrs["pulses_per_point"] = pulses
     return Reduction(ions, data, scans, attrs)
+
+
+def _total_variance(total: FloatArray, single: FloatArray, pulses: float | None) -> FloatArray:
+    """Variance of all ions: that of single ions with their dead-time correction, plain counting for the rest."""
+    seen = np.maximum(np.nan_to_num(single), 0.0)
+    rest = np.maximum(np.nan_to_num(total) - seen.sum(axis=0), 0.0)
+    known = np.full(seen.shape, np.nan if pulses is None else pulses)
+    return np.asarray(peak_variance(seen, known).sum(axis=0) + rest, dtype=np.float64)
 
 
 def _is_ion(label: str) -> bool:

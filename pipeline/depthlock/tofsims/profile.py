@@ -8,13 +8,16 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from depthlock.model.chemistry import IonEntry
 from depthlock.model.contracts import check
 from depthlock.model.errors import MeasurementError
+from depthlock.model.ions import Ion
 from depthlock.model.options import ProfileOptions
 from depthlock.tofsims.assembly import ReducedIon, assemble
 from depthlock.tofsims.event_profile import reduce_events
 from depthlock.tofsims.export_profile import reduce_export
 from depthlock.tofsims.interface import fit_interface, no_interface
+from depthlock.tofsims.normalisation import normalise, reference_ion
 from depthlock.tofsims.quasi_poisson import CountData
 from depthlock.tofsims.reduction import Reduction
 
@@ -40,6 +43,8 @@ def reduce_profile(events: xr.Dataset, options: ProfileOptions) -> xr.Dataset:
     MeasurementError
         When no ion is asked for, or none of them can be in the file.
     """
+    asked = options.ions
+    options = _following_reference(options)
     exported = bool(events.attrs.get("corrected", 0)) or "mass_bin" not in events.variables
     reduced = reduce_export(events, options) if exported else reduce_events(events, options)
     if not reduced.ions:
@@ -53,7 +58,20 @@ def reduce_profile(events: xr.Dataset, options: ProfileOptions) -> xr.Dataset:
     ions = [
         _with_interface(ion, data, reduced, options, flag) for ion, data in zip(reduced.ions, reduced.data, strict=True)
     ]
-    return check(assemble(ions, reduced.scans, reduced.attrs).assign(reduced.geometry), "tofsims_profile")
+    profile = assemble(ions, reduced.scans, reduced.attrs).assign(reduced.geometry)
+    profile = check(normalise(profile, options.normalisation), "tofsims_profile")
+    # A reference that nobody asked to follow has done its work.
+    return profile if options.ions == asked else profile.isel(ion=slice(0, -1))
+
+
+def _following_reference(options: ProfileOptions) -> ProfileOptions:
+    """The options with the reference ion of the normalisation among the ions, as the last one if it was not."""
+    label = reference_ion(options.normalisation)
+    if not label or not options.ions:
+        return options
+    if Ion.parse(label).hill_formula in {Ion.parse(entry.ion).hill_formula for entry in options.ions}:
+        return options
+    return options.model_copy(update={"ions": (*options.ions, IonEntry(ion=label))})
 
 
 def _axis_flag(events: xr.Dataset, reduced: Reduction) -> str:
