@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from depthlock.chemistry.library import load, names
+from depthlock.chemistry.library import load, names, survey_lines
 from depthlock.model.chemistry import Chemistry
 from depthlock.model.errors import SessionError
 
@@ -87,3 +87,15 @@ def test_binary_file(tmp_path: Path) -> None:
     file.write_bytes(b"\xff\xfe\x00\x01")
     with pytest.raises(SessionError, match="is not UTF-8 text"):
         load(file)
+
+
+def test_survey_lines_agree_with_the_libraries_factors() -> None:
+    factors = load("mg-tfsi-v2o5").sensitivity.factors
+    table = survey_lines()
+    lines = {f"{entry.element} {line.level}": line for entry in table.elements for line in entry.lines}
+    shared = [name for name in factors if name in lines]
+    assert len(shared) >= 10
+    for name in shared:
+        assert lines[name].factor == pytest.approx(factors[name], rel=0.01), name
+    assert lines["Sn 3d"].strong_share == pytest.approx(14.80 / 25.05, abs=0.01)
+    assert "survey_lines" not in names()

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import difflib
+from functools import cache
 from importlib import resources
 from pathlib import Path
 
-from depthlock.model.chemistry import Chemistry
+from depthlock.model.chemistry import Chemistry, SurveyTable
 from depthlock.model.errors import SessionError
 from depthlock.model.yaml_file import read_yaml, validate
+
+SURVEY_LINES = "survey_lines"
+"""Name of the file of survey lines beside the libraries."""
 
 
 def names() -> list[str]:
     """Names of the libraries that are shipped, in order."""
     files = resources.files(__package__).iterdir()
-    return sorted(file.name.removesuffix(".yaml") for file in files if file.name.endswith(".yaml"))
+    stems = [file.name.removesuffix(".yaml") for file in files if file.name.endswith(".yaml")]
+    return sorted(stem for stem in stems if stem != SURVEY_LINES)
+
+
+@cache
+def survey_lines() -> SurveyTable:
+    """The lines by which elements are recognised in survey spectra."""
+    with resources.as_file(resources.files(__package__).joinpath(f"{SURVEY_LINES}.yaml")) as file:
+        return validate(SurveyTable, read_yaml(file, "table of survey lines"), file)
 
 
 def load(name_or_path: str | Path) -> Chemistry:

@@ -123,3 +123,39 @@ class Chemistry(Entry):
                     f"charge reference '{reference.component}' is no component of {', '.join(labels)}{hint}"
                 )
         return self
+
+
+class SurveyLine(Entry):
+    """A photoelectron line of an element, whole doublet."""
+
+    level: str = Field(description="core level, for instance 3d")
+    position: ElectronVolt = Field(description="binding energy in eV of the (stronger) line")
+    factor: float = Field(gt=0, description="relative sensitivity factor of the level, C 1s = 1")
+    splitting: float = Field(0.0, ge=0, description="distance in eV to the weaker line of a doublet")
+
+    @property
+    def strong_share(self) -> float:
+        """Share of the stronger line in the level's intensity, (l + 1)/(2 l + 1); 1 for s levels."""
+        orbital = "spdf".index(self.level[-1])
+        return (orbital + 1.0) / (2.0 * orbital + 1.0)
+
+
+class SurveyElement(Entry):
+    """An element's lines in survey spectra."""
+
+    element: str
+    lines: tuple[SurveyLine, ...] = Field(min_length=1, description="the one quantified first")
+    auger: tuple[ElectronVolt, ...] = Field((), description="kinetic energies in eV of Auger groups")
+    minor: tuple[ElectronVolt, ...] = Field((), description="weak or broad lines in eV that explain a peak, no more")
+    reach: float = Field(
+        3.0, gt=0, le=10, description="how far in eV its lines lie from the table's by their chemistry"
+    )
+    rare: bool = Field(False, description="surfaces seldom hold it, so that it takes more evidence")
+
+
+class SurveyTable(Entry):
+    """Lines of all elements that are looked for in survey spectra."""
+
+    name: str
+    source: str = ""
+    elements: tuple[SurveyElement, ...]

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from depthlock.model.chemistry import ChargeReference, IonEntry, LineShapeName, Region, SensitivitySet
+from depthlock.model.chemistry import ChargeReference, IonEntry, LineShapeName, Region, SensitivitySet, SurveyTable
 from depthlock.model.constraints import ConstraintText, check_constraints, parse_constraint
 from depthlock.model.errors import SessionError
 from depthlock.model.ions import Ion
@@ -94,6 +94,7 @@ class DeconvolveOptions(StageOptions):
     regions: tuple[Region, ...] = Field((), description="filled by the workflow: core levels and chemical states")
     charge_references: tuple[ChargeReference, ...] = Field((), description="filled by the workflow: reference lines")
     sensitivity: SensitivitySet | None = Field(None, description="filled by the workflow: sensitivity factors")
+    survey: SurveyTable | None = Field(None, description="filled by the workflow: lines of the elements in surveys")
     background: Literal["active_shirley", "static_shirley", "tougaard", "linear", "constant", "file"] = Field(
         "active_shirley", description="background model; 'file' takes the one that an export holds"
     )

@@ -13,7 +13,7 @@ import numpy as np
 
 import depthlock
 from depthlock.model.options import ReportOptions
-from depthlock.report import depth_figures, tem_figures, tofsims_figures, xps_figures
+from depthlock.report import depth_figures, tem_figures, tofsims_figures, xps_figures, xps_survey_figure
 from depthlock.report.contents import Results
 from depthlock.report.style import figure_style
 from depthlock.report.wording import flag_meaning, headline_rows, shown_number
@@ -65,7 +65,7 @@ def write_report(results: Results, folder: Path, options: ReportOptions) -> None
     samples = {sample: list(_sample_figures(results, sample, draw)) for sample in results.samples}
     for sample in results.samples:
         fit = results.dataset(sample, "xps_deconvolve")
-        if fit is not None:
+        if fit is not None and fit.sizes["component"]:
             write_exports(fit, folder / "exports" / sample)
     rows = [dict(row) for row in results.summary_rows()]
     page = _render(
@@ -170,7 +170,10 @@ def _sample_figures(results: Results, sample: str, draw: _Drawer) -> Iterator[Dr
             caption = "Drift of the mass scale over the scans with its 95 % band; it is taken out of all counts."
             yield draw(f"{stem}_mass_drift", caption, drift)
     fit = results.dataset(sample, "xps_deconvolve")
-    if fit is not None:
+    if fit is not None and xps_survey_figure.has_survey(fit):
+        caption = "Survey spectra with the lines of the elements found; atomic percent with 95 % intervals."
+        yield draw(f"{stem}_xps_survey", caption, xps_survey_figure.draw_survey(fit, sample))
+    if fit is not None and fit.sizes["component"]:
         caption = "XPS spectra by etch level, the first at the bottom, with components, background and envelope."
         yield draw(f"{stem}_xps", caption, xps_figures.draw_stacks(fit, sample))
         caption = "Areas of the components and atomic percent of the elements, with 95 % intervals."

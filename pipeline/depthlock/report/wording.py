@@ -70,6 +70,8 @@ FLAGS = {
     "single_element": "one element was measured, so its share is one by definition",
     "library_value": "the line is too weak to give this; the library's value and uncertainty stand",
     "fwhm_weak": "the line is too weak for a width of its own",
+    "survey_overlap": "another element has a line in this element's window of the survey",
+    "no_core_level": "the sample has surveys only",
     "given_by_session": "the session gives this value; it was not measured",
     "secondary_reference": "the charge reference is not the library's first choice",
     "differential_charging": "regions of this level are shifted by different amounts",

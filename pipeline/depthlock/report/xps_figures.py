@@ -104,9 +104,23 @@ def _draw_stack(axes: Axes, fit: xr.Dataset, region: str) -> None:
     axes.legend(loc="upper left", fontsize=6, bbox_to_anchor=(0.0, 1.0), ncols=3, columnspacing=0.8)
 
 
+def series_axis(fit: xr.Dataset) -> tuple[np.ndarray, str]:
+    """What orders the levels, and its name: etch time, another variable of the files, or the level's number."""
+    time = fit["etch_time"].values
+    if np.isfinite(time).all():
+        return time, "etch time (s)"
+    if "series" in fit.coords:
+        unit = str(fit["series"].attrs.get("units_as_written", ""))
+        return fit["series"].values, str(fit["series"].attrs["long_name"]) + (f" ({unit})" if unit else "")
+    return np.arange(time.size), "level"
+
+
 def _level_name(fit: xr.Dataset, level: int) -> str:
-    time = float(fit["etch_time"].values[level])
-    return f"{time:.4g} s" if np.isfinite(time) else f"level {level}"
+    axis, name = series_axis(fit)
+    if name == "level":
+        return f"level {level}"
+    unit = name.rpartition("(")[2].rstrip(")") if name.endswith(")") else ""
+    return f"{axis[level]:.4g} {unit}".rstrip()
 
 
 def draw_areas(fit: xr.Dataset, title: str) -> Figure:
@@ -116,9 +130,7 @@ def draw_areas(fit: xr.Dataset, title: str) -> Figure:
     """
     from matplotlib.figure import Figure
 
-    time = fit["etch_time"].values
-    known = bool(np.isfinite(time).all())
-    axis = time if known else np.arange(time.size)
+    axis, axis_name = series_axis(fit)
     groups: dict[str, list[str]] = {}
     for name in fit["component"].values:
         if any("not_detected" not in str(flag).split(";") for flag in fit["area_flag"].sel(component=name).values):
@@ -131,15 +143,15 @@ def draw_areas(fit: xr.Dataset, title: str) -> Figure:
         palette = component_colours(fit)
         for axes, (group, names) in zip(grid, groups.items(), strict=False):
             for name in names:
-                _bars(axes, axis, fit.sel(component=name), "area", palette[name], name.partition("/")[2])
+                draw_bars(axes, axis, fit.sel(component=name), "area", palette[name], name.partition("/")[2])
             axes.set_title(group, loc="left")
             axes.set_ylabel("area (CPS eV)")
         for index, element in enumerate(fit["element"].values):
-            _bars(grid[len(groups)], axis, fit.sel(element=element), "atomic_percent", f"C{index}", str(element))
+            draw_bars(grid[len(groups)], axis, fit.sel(element=element), "atomic_percent", f"C{index}", str(element))
         grid[len(groups)].set_title("composition", loc="left")
         grid[len(groups)].set_ylabel("atomic percent")
         for axes in grid[: len(groups) + 1]:
-            axes.set_xlabel("etch time (s)" if known else "etch level")
+            axes.set_xlabel(axis_name)
             axes.set_ylim(bottom=0)
             axes.legend(fontsize=6)
         for axes in grid[len(groups) + 1 :]:
@@ -148,7 +160,8 @@ def draw_areas(fit: xr.Dataset, title: str) -> Figure:
     return figure
 
 
-def _bars(axes: Axes, axis: np.ndarray, at: xr.Dataset, name: str, colour: str, label: str) -> None:
+def draw_bars(axes: Axes, axis: np.ndarray, at: xr.Dataset, name: str, colour: str, label: str) -> None:
+    """A quantity along the series with its 95 % bars."""
     value = at[name].values
     below = np.clip(value - at[f"{name}_lower"].values, 0, None)
     above = np.clip(at[f"{name}_upper"].values - value, 0, None)

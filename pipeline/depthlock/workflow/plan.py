@@ -219,12 +219,15 @@ def stage_options(stage: Stage, session: Session, sample: str, chemistry: Chemis
 
 
 def _filled_fields(session: Session, sample: str, chemistry: Chemistry) -> dict[str, Any]:
+    from depthlock.chemistry import library
+
     fields: dict[str, Any] = {
         "ions": session_ions(session, chemistry),
         "elements": chemistry.elements,
         "regions": chemistry.regions,
         "charge_references": chemistry.charge_references,
         "sensitivity": chemistry.sensitivity,
+        "survey": library.survey_lines(),
     }
     tofsims = session.samples[sample].tofsims if sample else None
     if tofsims is not None:

@@ -62,6 +62,7 @@ TABLE: tuple[Entry, ...] = (
     Entry("xps_deconvolve", "xps", "fraction", "1", "component", level=True),
     Entry("xps_deconvolve", "xps", "atomic_percent", "percent", "element", level=True),
     Entry("xps_deconvolve", "xps", "charge_shift", "eV", level=True),
+    Entry("xps_deconvolve", "xps", "survey_atomic_percent", "percent", "survey_element", level=True),
     Entry("tem_thickness", "tem", "cei_thickness", "nm", "statistic"),
     Entry("tem_thickness", "tem", "thickness_laplace", "nm", "statistic"),
     Entry("tem_thickness", "tem", "lattice_spacing", "nm"),

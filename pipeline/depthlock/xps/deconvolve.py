@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
 from depthlock.model.constraints import Constraint, parse_constraint
 from depthlock.model.errors import MeasurementError
@@ -21,15 +20,11 @@ from depthlock.xps.fit import GroupFit, fit_group
 from depthlock.xps.links import linked_sets
 from depthlock.xps.reference import EnergyFrame, choose_frame, hold_absent, in_frame, significance
 from depthlock.xps.result import assemble, group_result
+from depthlock.xps.series import Series, sort_spectra
 from depthlock.xps.shape_choice import choose_shapes, component_shapes, open_components, settle_shapes
 from depthlock.xps.shapes import FloatArray
-from depthlock.xps.windows import (
-    SURVEY_WIDTH_EV,
-    Window,
-    clean_window,
-    level_numbers,
-    series_times,
-)
+from depthlock.xps.survey_result import AL_K_ALPHA_EV, add_survey, empty_fit
+from depthlock.xps.windows import Window
 
 DIFFERENTIAL_EV = 0.08
 """Charge shift of one region against the others that is given its own shifts."""
@@ -37,50 +32,6 @@ DIFFERENTIAL_EV = 0.08
 
 APART_EV = 0.15
 """How far, usually, a region charges apart from the others."""
-
-
-@dataclass(frozen=True)
-class _Series:
-    """The windows of a sample and what was left out."""
-
-    times: FloatArray
-    windows: list[Window]
-    surveys: list[str]
-    levels: dict[str, NDArray[np.intp]]
-
-
-def _series(spectra: Mapping[str, xr.Dataset]) -> _Series:
-    """Clean windows on the sample's levels."""
-    if not spectra:
-        raise MeasurementError(
-            "no spectra", expected="at least one region", where="xps_deconvolve", hint="name XPS files in the session"
-        )
-    narrow: dict[str, xr.Dataset] = {}
-    surveys: list[str] = []
-    for key, block in spectra.items():
-        if float(np.ptp(block["binding_energy"].values)) > SURVEY_WIDTH_EV:
-            surveys.append(key)
-        else:
-            narrow[key] = block
-    if not narrow:
-        raise MeasurementError(
-            f"only survey spectra ({', '.join(surveys)})",
-            expected=f"a core level in a window narrower than {SURVEY_WIDTH_EV:g} eV",
-            where="xps_deconvolve",
-        )
-    own = [np.asarray(block["etch_time"].values, dtype=float) for block in narrow.values()]
-    if all(times.shape == own[0].shape and np.allclose(times, own[0], rtol=1e-6, equal_nan=True) for times in own):
-        # One series for all: levels of equal etch time (repeats, angles) stay apart.
-        times = own[0]
-        numbers: list[NDArray[np.intp]] = [np.arange(times.size) for _ in own]
-    else:
-        times = series_times(narrow)
-        numbers = [level_numbers(block, times) for block in narrow.values()]
-    windows = [
-        clean_window(key, block, number, times.size)
-        for (key, block), number in zip(narrow.items(), numbers, strict=True)
-    ]
-    return _Series(times, windows, surveys, dict(zip(narrow, numbers, strict=True)))
 
 
 def _fit(
@@ -130,8 +81,20 @@ def deconvolve(spectra: Mapping[str, xr.Dataset], options: DeconvolveOptions) ->
         When there is nothing to fit, or the charge reference asked for is not there.
     """
     options.verify()
-    series = _series(spectra)
+    series = sort_spectra(spectra, surveys_alone=options.survey is not None)
     sample = str(next(iter(spectra.values())).attrs.get("sample", ""))
+    result = _fit_core_levels(spectra, series, options, sample) if series.windows else empty_fit(series.times)
+    if series.survey is not None and options.survey is not None:
+        photon = _photon_energy({series.survey.key: spectra[series.survey.key]})
+        energy = photon.get("photon_energy_eV", AL_K_ALPHA_EV)
+        result = add_survey(result, series.survey, options.survey, options.sensitivity, energy)
+    return result.assign_attrs(sample=sample, surveys_left_out=json.dumps(series.left_out))
+
+
+def _fit_core_levels(
+    spectra: Mapping[str, xr.Dataset], series: Series, options: DeconvolveOptions, sample: str
+) -> xr.Dataset:
+    """The core levels of a sample, as `deconvolve` gives them."""
     _check_windows(options, series.windows)
     regions = choose_shapes(options.regions, options.shapes)
     assignments = assign_regions(series.windows, regions)
@@ -155,8 +118,6 @@ def deconvolve(spectra: Mapping[str, xr.Dataset], options: DeconvolveOptions) ->
     levels = {key: numbers.tolist() for key, numbers in series.levels.items()}
     result = with_expert(result, fitted, levels, regions)
     return result.assign_attrs(
-        sample=sample,
-        surveys_left_out=json.dumps(series.surveys),
         charge_reference=_describe(frame, options),
         background=options.background,
         constraints=json.dumps(options.constraints),
