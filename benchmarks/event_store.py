@@ -1,7 +1,8 @@
 """Conversion of raw ions to an event store: its rate against `numpy.bincount`, its peak memory, and access by mass.
 
 Run as ``python -m benchmarks.event_store [IONS ...]``; each number of ions is converted in a process of its own, so
-that peak memories do not mix. All rates are given as ratios within one run, as machines differ.
+that peak memories do not mix. The conversion uses up to two threads, as its stage does. All rates are given as ratios
+within one run, as machines differ.
 """
 
 from __future__ import annotations
@@ -92,12 +93,12 @@ def measure(ions: int) -> dict[str, float]:
     blocks = pool()
     with tempfile.TemporaryDirectory() as folder:
         store = Path(folder) / "events.h5"
-        write_events(store, stream(1000, blocks), header())
+        # What is compiled once and for all is not part of the rate.
+        write_events(store, stream(2 * 10**6, blocks), header())
         before = peak_mib()
         rate = binned_rate(blocks)
-        began = time.perf_counter()
-        write_events(store, stream(ions, blocks), header())
-        seconds = time.perf_counter() - began
+        seconds = best(lambda: write_events(store, stream(ions, blocks), header()), 3 if ions <= 10**8 else 1)
+        rate = max(rate, binned_rate(blocks))
         peak = peak_mib()
         size = store.stat().st_size
         events = open_events(store)

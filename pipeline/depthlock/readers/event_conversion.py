@@ -7,24 +7,28 @@ import logging
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 from depthlock.model.errors import ReadError, WorkflowError
 from depthlock.model.options import EventsOptions
 from depthlock.readers import imzml, iontof_grd, iontof_raw, mibi
 from depthlock.readers.event_checks import validate_events
-from depthlock.readers.event_writer import EventBlock, StoreHeader, write_events
+from depthlock.readers.event_resuming import convert_resumably
+from depthlock.readers.event_source import EventSource
 from depthlock.readers.registry import Reader, find
 
 LOG = logging.getLogger(__name__)
+
+STORE = "simsh5"
 
 
 def convert_to_events(source: Path, target: Path, options: EventsOptions) -> None:
     """Make `target` an event store of the ions in `source`.
 
     A file that is one already is checked from end to end and referenced, not copied: by a symbolic link, else a hard
-    link, else, where the file system knows neither, by a copy. Everything else is converted, out of core.
+    link, else, where the file system knows neither, by a copy. Everything else is converted, out of core; a conversion
+    that was killed goes on where it was.
 
     Parameters
     ----------
@@ -43,10 +47,12 @@ def convert_to_events(source: Path, target: Path, options: EventsOptions) -> Non
     """
     del options  # no choice to make yet; the stage table hands options to every stage
     reader = find(source)
-    convert = CONVERTERS.get(reader.name)
-    if convert is None:
+    if reader.name == STORE:
+        _reference(source, target)
+    elif reader.name in SOURCES:
+        convert_resumably(source, SOURCES[reader.name](source), target)
+    else:
         raise _no_events(source, reader)
-    convert(source, target)
 
 
 def _no_events(source: Path, reader: Reader) -> ReadError:
@@ -111,42 +117,13 @@ def _link(origin: Path, beside: Path) -> str:
     return "copy"
 
 
-def _converted(source: Path, target: Path, blocks: Iterable[EventBlock], header: StoreHeader) -> None:
-    write_events(target, blocks, header)
-    checked = validate_events(target)
-    LOG.info("%s: %d ions converted to %s", source, checked.ions, target)
-
-
-def _convert_mibi(source: Path, target: Path) -> None:
-    layout = mibi.parse(source)
-    _converted(source, target, mibi.event_blocks(source, layout), layout.store_header(iontof_raw.file_md5(source)))
-
-
-def _convert_itm(source: Path, target: Path) -> None:
-    raw = iontof_raw.parse(source)
-    _converted(source, target, iontof_raw.event_blocks(source, raw), raw.store_header(iontof_raw.file_md5(source)))
-
-
-def _convert_grd(source: Path, target: Path) -> None:
-    parsed = iontof_grd.parse(source)
-    header = iontof_grd.store_header(parsed, iontof_raw.file_md5(source))
-    _converted(source, target, iontof_grd.event_blocks(source, parsed), header)
-
-
-def _convert_imzml(source: Path, target: Path) -> None:
-    image, bins = imzml.parse(source), imzml.grid(source)
-    header = imzml.store_header(source, image, bins, iontof_raw.file_md5(source))
-    _converted(source, target, imzml.event_blocks(source, image, bins), header)
-
-
-CONVERTERS: dict[str, Callable[[Path, Path], None]] = {
-    "simsh5": _reference,
-    "iontof_itm": _convert_itm,
-    "iontof_grd": _convert_grd,
-    "imzml": _convert_imzml,
-    "mibi": _convert_mibi,
+SOURCES: dict[str, Callable[[Path], EventSource]] = {
+    "iontof_itm": iontof_raw.source,
+    "iontof_grd": iontof_grd.source,
+    "imzml": imzml.source,
+    "mibi": mibi.source,
 }
-"""By reader name: how its files become an event store."""
+"""By reader name: how its files give their ions."""
 
 FORMATS = {
     "simsh5": "tof-sims-sparse-hdf5 (ULVAC-PHI)",

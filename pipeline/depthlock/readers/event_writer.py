@@ -1,85 +1,28 @@
-"""Writing event stores from unsorted ions, out of core; see :mod:`depthlock.readers.event_sorting`."""
+"""Writing event stores from unsorted ions, out of core; see :mod:`depthlock.readers.event_spill`."""
 
 from __future__ import annotations
 
 import datetime as dt
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from depthlock.model.errors import WorkflowError
-from depthlock.readers.event_layout import AXES, DETECTOR, FORMAT, PRIMARY, VERSION
-from depthlock.readers.event_sorting import MEMORY_EVENTS, Cells, EventBlock, sorted_cells
+from depthlock.readers.event_layout import DETECTOR, FORMAT, PRIMARY, VERSION
+from depthlock.readers.event_sorting import MEMORY_EVENTS, Cells, sorted_cells
+from depthlock.readers.event_source import EventBlock, StoreHeader
+from depthlock.readers.event_spill import Integers, Spill
 
 if TYPE_CHECKING:
     import h5py
 
-__all__ = ["MEMORY_EVENTS", "EventBlock", "StoreHeader", "write_events"]
+__all__ = ["MEMORY_EVENTS", "EventBlock", "StoreHeader", "write_events", "write_store"]
 
-HDF5_CHUNK = 65536
-
-
-@dataclass(frozen=True)
-class StoreHeader:
-    """What an event store says beside its ions.
-
-    Attributes
-    ----------
-    row_shape : tuple of int
-        (frames, ny, nx), or (cycles or tiles, frames, ny, nx).
-    mode : str
-        ``image_2d``, ``depth_profile`` or ``mosaic``.
-    polarity : str
-        ``"+"`` or ``"-"``.
-    bin_width_ps : int
-        Width of a flight-time bin in ps.
-    slope, offset : float
-        sqrt(m/z) = slope * t + offset, t in us.
-    source_format, source_md5 : str
-        Origin.
-    sputter_time_s : tuple of float
-        One time a cycle; empty for other modes.
-    pixel_pitch_um, shots_per_pixel, dead_time_ns : float or None
-        Left out of the store where None.
-    raw_header : bytes
-        The instrument's own header, verbatim.
-    """
-
-    row_shape: tuple[int, ...]
-    mode: str
-    polarity: str
-    bin_width_ps: int
-    slope: float
-    offset: float
-    source_format: str
-    source_md5: str = ""
-    sputter_time_s: tuple[float, ...] = ()
-    pixel_pitch_um: float | None = None
-    shots_per_pixel: int | None = None
-    dead_time_ns: float | None = None
-    raw_header: bytes = b""
-
-    def __post_init__(self) -> None:
-        if self.mode not in AXES or len(self.row_shape) != len(AXES[self.mode]) or min(self.row_shape) < 1:
-            raise ValueError(f"row_shape {self.row_shape} does not fit the mode {self.mode!r}")
-        if self.polarity not in {"+", "-"}:
-            raise ValueError(f"polarity {self.polarity!r} is neither '+' nor '-'")
-        if self.rows > 1 << 32:
-            raise ValueError(f"{self.rows} pixels do not fit the 32 bits of pixel_id")
-        if self.sputter_time_s and len(self.sputter_time_s) != self.row_shape[0]:
-            raise ValueError(f"{len(self.sputter_time_s)} sputter times for {self.row_shape[0]} cycles")
-
-    @property
-    def rows(self) -> int:
-        """Number of pixel cells."""
-        return int(np.prod(self.row_shape, dtype=np.int64))
+HDF5_CHUNK = 1 << 17
 
 
 def write_events(
@@ -95,7 +38,7 @@ def write_events(
         Gone through once. Ions of the same bin and pixel are added up.
     header : StoreHeader
     memory_events : int
-        Ions held in memory at once. Beyond it, sorted runs are spilled to files beside `path`.
+        Ions sorted at once by each of two threads. All ions wait in a file beside `path`, four or eight bytes each.
 
     Raises
     ------
@@ -108,77 +51,110 @@ def write_events(
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as folder:
-            whole = Path(folder) / "store.h5"
-            _write_store(whole, sorted_cells(blocks, header.rows, Path(folder), memory_events), header)
-            with whole.open("rb") as stream:
-                os.fsync(stream.fileno())
-            whole.replace(path)
+            iterator = iter(blocks)
+            spill = Spill.begun(Path(folder), header.rows, iterator)
+            try:
+                for block in iterator:
+                    spill.add(block)
+                spill.flush()
+                write_store(path, Path(folder), spill, header, memory_events)
+            finally:
+                spill.close()
     except OSError as error:
-        raise WorkflowError(
-            f"the event store cannot be written: {error.strerror or error}",
-            where=str(path),
-            hint="make room on the disk and check the folder's permissions",
-        ) from error
+        raise unwritable(path, error) from error
 
 
-@contextmanager
-def _created(path: Path) -> Iterator[h5py.File]:
+def unwritable(path: Path, error: OSError) -> WorkflowError:
+    """What to say when the disk does not take a store."""
+    return WorkflowError(
+        f"the event store cannot be written: {error.strerror or error}",
+        where=str(path),
+        hint="make room on the disk and check the folder's permissions",
+    )
+
+
+def write_store(path: Path, folder: Path, spill: Spill, header: StoreHeader, memory_events: int = MEMORY_EVENTS) -> int:
+    """Write spilled ions as a store at `path`, by way of a file in `folder`; the number of its cells."""
     import h5py
 
-    with h5py.File(path, "w", libver="v108") as file:
-        yield file
-
-
-def _column(group: h5py.Group, name: str, dtype: str) -> h5py.Dataset:
-    import hdf5plugin
-
-    # One of the format's filters; four times as fast as gzip at the same size.
-    packed = hdf5plugin.Blosc2(cname="zstd", clevel=1, filters=hdf5plugin.Blosc2.SHUFFLE)
-    return group.create_dataset(name, shape=(0,), maxshape=(None,), dtype=dtype, chunks=(HDF5_CHUNK,), **packed)
-
-
-def _append(column: h5py.Dataset, values: NDArray[np.integer]) -> None:
-    start = column.shape[0]
-    column.resize(start + values.size, axis=0)
-    column[start:] = values
-
-
-def _write_store(path: Path, cells: Iterable[Cells], header: StoreHeader) -> None:
-    with _created(path) as file:
+    whole = folder / "store.h5"
+    with h5py.File(whole, "w", libver="v108") as file:
         _write_header(file, header)
-        group = file.create_group(PRIMARY)
-        columns = {
-            name: _column(group, name, dtype)
-            for name, dtype in (("mass_bin", "<u4"), ("indptr", "<u8"), ("pixel_id", "<u4"), ("count", "u1"))
-        }
-        exceptions: dict[str, h5py.Dataset] = {}
-        total, last = 0, -1
-        for key, count in cells:
-            bins = (key >> np.uint64(32)).astype(np.uint32)
-            first = np.flatnonzero(bins[1:] != bins[:-1]) + 1
-            # A bin may go on from the cells before.
-            first = first if int(bins[0]) == last else np.append(0, first)
-            last = int(bins[-1])
-            _append(columns["mass_bin"], bins[first])
-            _append(columns["indptr"], (total + first).astype(np.uint64))
-            _append(columns["pixel_id"], key.astype(np.uint32))
-            large = np.flatnonzero(count > 255) if count is not None else np.empty(0, np.int64)
-            small = np.ones(key.size, np.uint8) if count is None else np.minimum(count, np.uint32(255)).astype(np.uint8)
-            _append(columns["count"], small)
-            if large.size and count is not None:
-                if not exceptions:
-                    inside = group.create_group("count_exceptions")
-                    exceptions["nnz_index"] = _column(inside, "nnz_index", "<u8")
-                    exceptions["value"] = _column(inside, "value", "<u4")
-                _append(exceptions["nnz_index"], (total + large).astype(np.uint64))
-                _append(exceptions["value"], count[large])
-            total += key.size
-        _append(columns["indptr"], np.array([total], np.uint64))
-        group.attrs["n_nnz"] = np.uint64(total)
-        group.attrs["n_occupied_mass_bins"] = np.uint64(columns["mass_bin"].shape[0])
-        group.attrs["max_mass_bin"] = np.uint32(max(last, 0))
-        group.attrs["sort_order_within_row"] = "pixel_id_ascending"
-        group.attrs["mass_bin_width_ps"] = np.uint32(header.bin_width_ps)
+        cells = _write_cells(file.create_group(PRIMARY), sorted_cells(spill, memory_events), header)
+    with whole.open("rb") as stream:
+        os.fsync(stream.fileno())
+    whole.replace(path)
+    return cells
+
+
+class _Column:
+    """A one-dimensional dataset that grows chunk by chunk.
+
+    Chunks are written as they are. Compressing them would make the file half as large and take twice as long as
+    everything else: the pixels of an ion are close to random numbers.
+    """
+
+    def __init__(self, group: h5py.Group, name: str, dtype: str) -> None:
+        self._data = group.create_dataset(name, shape=(0,), maxshape=(None,), dtype=dtype, chunks=(HDF5_CHUNK,))
+        self._held = np.empty(HDF5_CHUNK, dtype)
+        self._chunks = self._used = 0
+
+    def __len__(self) -> int:
+        return self._chunks * HDF5_CHUNK + self._used
+
+    def append(self, values: Integers) -> None:
+        """Add values at the end."""
+        taken = 0
+        while taken < values.size:
+            part = min(values.size - taken, HDF5_CHUNK - self._used)
+            self._held[self._used : self._used + part] = values[taken : taken + part]
+            taken, self._used = taken + part, self._used + part
+            if self._used == HDF5_CHUNK:
+                start = self._chunks * HDF5_CHUNK
+                self._data.resize(start + HDF5_CHUNK, axis=0)
+                self._data.id.write_direct_chunk((start,), self._held)
+                self._chunks, self._used = self._chunks + 1, 0
+
+    def end(self) -> None:
+        """Write what is left."""
+        start = self._chunks * HDF5_CHUNK
+        self._data.resize(start + self._used, axis=0)
+        self._data[start:] = self._held[: self._used]
+
+
+def _write_cells(group: h5py.Group, pieces: Iterable[Cells], header: StoreHeader) -> int:
+    columns = {
+        name: _Column(group, name, dtype)
+        for name, dtype in (("mass_bin", "<u4"), ("indptr", "<u8"), ("pixel_id", "<u4"), ("count", "u1"))
+    }
+    exceptions: dict[str, _Column] = {}
+    cells, last = 0, -1
+    for piece in pieces:
+        # A bin may go on from the piece before.
+        new = slice(int(piece.bins[0] == last), None)
+        last = int(piece.bins[-1])
+        columns["mass_bin"].append(piece.bins[new])
+        columns["indptr"].append(cells + piece.starts[new])
+        columns["pixel_id"].append(piece.pixel_id)
+        columns["count"].append(piece.count)
+        if piece.large.size:
+            if not exceptions:
+                inside = group.create_group("count_exceptions")
+                exceptions = {
+                    name: _Column(inside, name, dtype) for name, dtype in (("nnz_index", "<u8"), ("value", "<u4"))
+                }
+            exceptions["nnz_index"].append(cells + piece.large)
+            exceptions["value"].append(piece.exact)
+        cells += piece.pixel_id.size
+    columns["indptr"].append(np.array([cells]))
+    for column in (*columns.values(), *exceptions.values()):
+        column.end()
+    group.attrs["n_nnz"] = np.uint64(cells)
+    group.attrs["n_occupied_mass_bins"] = np.uint64(len(columns["mass_bin"]))
+    group.attrs["max_mass_bin"] = np.uint32(max(last, 0))
+    group.attrs["sort_order_within_row"] = "pixel_id_ascending"
+    group.attrs["mass_bin_width_ps"] = np.uint32(header.bin_width_ps)
+    return cells
 
 
 def _write_header(file: h5py.File, header: StoreHeader) -> None:

@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from depthlock.model.errors import ReadError
-from depthlock.readers.event_writer import EventBlock, StoreHeader
-from depthlock.readers.iontof_raw import in_memory
+from depthlock.readers.event_memory import in_memory
+from depthlock.readers.event_source import EventBlock, EventSource, StoreHeader
 from depthlock.readers.mass_grid import Grid, free_grid, own_grid
 
 SAMPLED_SPECTRA = 200
@@ -190,8 +191,8 @@ def _pitch(facts: dict[str, Any], notes: list[str]) -> float | None:
     return stated or derived or None
 
 
-def _spectra(parser: Any) -> Iterator[tuple[int, NDArray[np.float64], NDArray[np.float64]]]:
-    for index in range(len(parser.coordinates)):
+def _spectra(parser: Any, first: int) -> Iterator[tuple[int, NDArray[np.float64], NDArray[np.float64]]]:
+    for index in range(first, len(parser.coordinates)):
         masses, intensities = parser.getspectrum(index)
         yield index, np.asarray(masses, np.float64), np.asarray(intensities, np.float64)
 
@@ -221,8 +222,17 @@ def _check_masses(masses: NDArray[np.float64], index: int, path: Path) -> None:
         raise ReadError(f"spectrum {index + 1} has an m/z that is no positive number", where=str(path), hint=_AGAIN)
 
 
-def event_blocks(path: Path, image: Image, bins: Grid, at_once: int = 1 << 18) -> Iterator[EventBlock]:
-    """The ions, some hundred thousand cells at a time.
+def source(path: Path) -> EventSource:
+    """The file for the conversion to an event store; a place is a spectrum."""
+    image, bins = parse(path), grid(path)
+    blocks = partial(event_blocks, path, image, bins)
+    return EventSource(store_header(path, image, bins), blocks, len(image.positions))
+
+
+def event_blocks(
+    path: Path, image: Image, bins: Grid, first_spectrum: int = 0, at_once: int = 1 << 18
+) -> Iterator[EventBlock]:
+    """The ions from a spectrum on, some hundred thousand cells at a time.
 
     Raises
     ------
@@ -233,7 +243,7 @@ def event_blocks(path: Path, image: Image, bins: Grid, at_once: int = 1 << 18) -
     held: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]] = []
     size = 0
     with _parsed(path) as parser:
-        for index, masses, intensities in _spectra(parser):
+        for index, masses, intensities in _spectra(parser, first_spectrum):
             _check_masses(masses, index, path)
             counts = np.rint(intensities)
             if not np.all(np.abs(intensities - counts) < 1e-3) or np.any(counts < 0) or np.any(counts >= 1 << 32):
@@ -249,17 +259,18 @@ def event_blocks(path: Path, image: Image, bins: Grid, at_once: int = 1 << 18) -
             )
             size += held[-1][0].size
             if size >= at_once:
-                yield _joined(held)
+                yield _joined(held, index + 1)
                 held, size = [], 0
     if held:
-        yield _joined(held)
+        yield _joined(held, len(cells))
 
 
-def _joined(held: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]) -> EventBlock:
-    return EventBlock(*(np.concatenate(column) for column in zip(*held, strict=True)))
+def _joined(held: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]], place: int) -> EventBlock:
+    mass_bin, pixel_id, count = (np.concatenate(column) for column in zip(*held, strict=True))
+    return EventBlock(mass_bin, pixel_id, count, place)
 
 
-def store_header(path: Path, image: Image, bins: Grid, md5: str = "") -> StoreHeader:
+def store_header(path: Path, image: Image, bins: Grid) -> StoreHeader:
     """The header of the event store made from the file.
 
     Raises
@@ -286,16 +297,13 @@ def store_header(path: Path, image: Image, bins: Grid, md5: str = "") -> StoreHe
         slope=bins.slope,
         offset=bins.start,
         source_format="imzml",
-        source_md5=md5,
         pixel_pitch_um=image.pitch_um,
     )
 
 
 def read(path: Path) -> xr.Dataset:
     """The ions as a Dataset in memory (contract `tofsims_events`), without converting the file."""
-    image = parse(path)
-    bins = grid(path)
-    return in_memory(path, event_blocks(path, image, bins), store_header(path, image, bins), list(image.notes))
+    return in_memory(path, source(path), parse(path).notes)
 
 
 def describe(path: Path) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from depthlock.model.errors import ReadError
-from depthlock.readers.event_writer import EventBlock, StoreHeader
-from depthlock.readers.iontof_raw import facts_to_print, header, in_memory
+from depthlock.readers.event_memory import in_memory
+from depthlock.readers.event_source import EventBlock, EventSource
+from depthlock.readers.iontof_raw import facts_to_print, header
 from depthlock.readers.iontof_settings import (
     SCANS,
     Facts,
@@ -114,9 +116,10 @@ def parse(path: Path) -> GrdFile:
             hint="copy or export the file again",
         )
     low, high = 1 << 32, -1
-    for at, words in _pieces(path):
-        _check(words, facts, path, at)
-        low, high = min(low, int(words[:, 0].min())), max(high, int(words[:, 0].max()))
+    nothing = np.empty(0, np.uint32)
+    for at, records in _pieces(path):
+        first, last = _decoded(records, 0, facts, nothing, nothing, path, at)
+        low, high = min(low, first), max(high, last)
     if high < 0 or high - low >= SCANS or (high - low + 1) * facts.nx * facts.ny > 1 << 32:
         raise ReadError(
             f"the scans run from {low} to {high}" if high >= 0 else "the file holds no ions",
@@ -127,39 +130,52 @@ def parse(path: Path) -> GrdFile:
     return GrdFile(facts, size // ION_BYTES, min(low, 1), high - min(low, 1) + 1)
 
 
-def _pieces(path: Path) -> Iterator[tuple[int, NDArray[np.uint32]]]:
+def _pieces(path: Path, at: int = 0) -> Iterator[tuple[int, NDArray[np.uint32]]]:
     """Byte, and ions as rows of five words."""
-    at = 0
     with path.open("rb") as stream:
+        stream.seek(at)
         while raw := stream.read(IONS_AT_ONCE * ION_BYTES):
             yield at, np.frombuffer(raw, "<u4", len(raw) // ION_BYTES * WORDS).reshape(-1, WORDS)
             at += len(raw)
 
 
-def _check(words: NDArray[np.uint32], facts: Facts, path: Path, at: int) -> None:
-    wrong = (words[:, 2] >= facts.nx) | (words[:, 3] >= facts.ny) | (words[:, 4] >= CHANNELS)
-    if np.any(wrong):
-        row = int(np.argmax(wrong))
+def _decoded(
+    records: NDArray[np.uint32],
+    first_scan: int,
+    facts: Facts,
+    flight: NDArray[np.uint32],
+    pixel: NDArray[np.uint32],
+    path: Path,
+    at: int,
+) -> tuple[int, int]:
+    """Fill in channels and pixels; first and last scan."""
+    from depthlock.readers.event_decoding import grd_ions
+
+    wrong, low, high = grd_ions(records, first_scan, facts.nx, facts.ny, CHANNELS, flight, pixel)
+    if wrong >= 0:
+        _, _, x, y, channel = records[wrong]
         raise ReadError(
-            f"an ion lies at ({words[row, 2]}, {words[row, 3]}), channel {words[row, 4]}",
+            f"an ion lies at ({x}, {y}), channel {channel}",
             expected=f"{facts.nx} x {facts.ny} pixels, as the properties say, and channels below {CHANNELS}",
-            where=f"{path}: byte {at + ION_BYTES * row}",
+            where=f"{path}: byte {at + ION_BYTES * wrong}",
             hint=_PROPERTIES,
         )
+    return int(low), int(high)
 
 
-def event_blocks(path: Path, parsed: GrdFile) -> Iterator[EventBlock]:
-    """The ions, some hundred thousand at a time."""
-    nx, ny = parsed.facts.nx, parsed.facts.ny
-    for at, words in _pieces(path):
-        _check(words, parsed.facts, path, at)
-        scan = words[:, 0].astype(np.int64) - parsed.first_scan
-        yield EventBlock(words[:, 4], (scan * ny + words[:, 3]) * nx + words[:, 2])
+def source(path: Path) -> EventSource:
+    """The file for the conversion to an event store; a place is a byte."""
+    parsed = parse(path)
+    store = header(parsed.facts, parsed.scans, "iontof_grd")
+    return EventSource(store, partial(event_blocks, path, parsed), parsed.ions * ION_BYTES)
 
 
-def store_header(parsed: GrdFile, md5: str = "") -> StoreHeader:
-    """The header of the event store made from the file."""
-    return header(parsed.facts, parsed.scans, "iontof_grd", md5)
+def event_blocks(path: Path, parsed: GrdFile, first_byte: int = 0) -> Iterator[EventBlock]:
+    """The ions from a byte on, some hundred thousand at a time."""
+    for at, records in _pieces(path, first_byte):
+        flight, pixel = np.empty((2, len(records)), np.uint32)
+        _decoded(records, parsed.first_scan, parsed.facts, flight, pixel, path, at)
+        yield EventBlock(flight, pixel, place=at + ION_BYTES * len(records))
 
 
 def notes_of(parsed: GrdFile) -> list[str]:
@@ -175,8 +191,7 @@ def read(path: Path) -> xr.Dataset:
 
     For one file of a few million ions; the stage `tofsims_events` converts larger ones out of core.
     """
-    parsed = parse(path)
-    return in_memory(path, event_blocks(path, parsed), store_header(parsed), notes_of(parsed))
+    return in_memory(path, source(path), notes_of(parse(path)))
 
 
 def describe(path: Path) -> dict[str, Any]:

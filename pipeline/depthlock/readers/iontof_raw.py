@@ -10,9 +10,9 @@ Written after the public package pySPM; not checked on real files.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +20,14 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from depthlock.readers.event_writer import EventBlock, StoreHeader
+from depthlock.readers.event_memory import in_memory
+from depthlock.readers.event_source import EventBlock, EventSource, StoreHeader
 from depthlock.readers.iontof_settings import SCANS, Facts, facts_of_container
 from depthlock.readers.itstr import FOLDERS, MARK, Container, Entry, opened
 
 SCAN, IONS = "   6", "  14"
 RAW = "rawdata"
-_X, _Y, _PIXEL = 0xC, 0xD, 0x4
-_LOW = np.uint32(0x0FFFFFFF)
+IONS_AT_ONCE = 1 << 18
 
 
 def recognises(path: Path, head: bytes) -> bool:
@@ -50,18 +50,17 @@ class RawFile:
         Numbers of the scans, as in the file, in the order of the store.
     incomplete : int
         Scans without a single block of ions.
+    entries : int
+        Children of the folder of raw data.
     """
 
     facts: Facts
     numbers: tuple[int, ...]
     incomplete: int
-
-    def store_header(self, md5: str = "") -> StoreHeader:
-        """The header of the event store made from this file."""
-        return header(self.facts, len(self.numbers), "iontof_itm", md5)
+    entries: int
 
 
-def header(facts: Facts, scans: int, source_format: str, md5: str) -> StoreHeader:
+def header(facts: Facts, scans: int, source_format: str) -> StoreHeader:
     """Header of an event store of `scans` scans: a depth profile where something was sputtered, else frames."""
     times = facts.times(scans)
     shape = (scans, 1, facts.ny, facts.nx) if times else (scans, facts.ny, facts.nx)
@@ -73,7 +72,6 @@ def header(facts: Facts, scans: int, source_format: str, md5: str) -> StoreHeade
         slope=facts.slope,
         offset=facts.offset,
         source_format=source_format,
-        source_md5=md5,
         sputter_time_s=times,
         pixel_pitch_um=facts.pixel_pitch_um,
         shots_per_pixel=facts.shots_per_pixel,
@@ -98,8 +96,9 @@ def parse(path: Path) -> RawFile:
     with opened(path) as file:
         facts = facts_of_container(file)
         blocks: dict[int, int] = {}
-        scan = None
+        scan, entries = None, 0
         for entry in file.children(_raw_folder(file)):
+            entries += 1
             if entry.name == SCAN:
                 scan = entry.number
                 blocks.setdefault(scan, 0)
@@ -114,11 +113,17 @@ def parse(path: Path) -> RawFile:
                 _raw_folder(file).at,
                 "one scan or more, and at most 2^32 pixels in all",
             )
-    return RawFile(facts, numbers, sum(count == 0 for count in blocks.values()))
+    return RawFile(facts, numbers, sum(count == 0 for count in blocks.values()), entries)
 
 
-def event_blocks(path: Path, raw: RawFile) -> Iterator[EventBlock]:
-    """The ions, some hundred thousand at a time.
+def source(path: Path) -> EventSource:
+    """The file for the conversion to an event store; a place is a child of the folder of raw data."""
+    raw = parse(path)
+    return EventSource(header(raw.facts, len(raw.numbers), "iontof_itm"), partial(event_blocks, path, raw), raw.entries)
+
+
+def event_blocks(path: Path, raw: RawFile, first_entry: int = 0) -> Iterator[EventBlock]:
+    """The ions, some hundred thousand at a time, from an entry on with which a scan begins.
 
     Raises
     ------
@@ -126,85 +131,86 @@ def event_blocks(path: Path, raw: RawFile) -> Iterator[EventBlock]:
         With the byte of the block whose words make no sense.
     """
     order = {number: scan for scan, number in enumerate(raw.numbers)}
-    decoder = _Decoder(raw.facts.nx, raw.facts.ny)
     with opened(path) as file:
-        for entry in file.children(_raw_folder(file)):
+        decoder = _Decoder(raw.facts.nx, raw.facts.ny, file)
+        for number, entry in enumerate(file.children(_raw_folder(file))):
+            if number < first_entry:
+                continue
             if entry.name == SCAN:
-                decoder.begin(order[entry.number], file, entry)
+                # Here reading can go on: nothing of what was before is needed.
+                yield decoder.block(place=number)
+                decoder.begin(order[entry.number], entry)
             elif entry.name == IONS:
                 for piece in file.inflated(entry):
-                    yield decoder.ions(piece, file, entry)
-                decoder.check_whole(file, entry)
-        decoder.check_ended(file, _raw_folder(file))
+                    decoder.take(piece, entry)
+                    if decoder.held >= IONS_AT_ONCE:
+                        yield decoder.block()
+                decoder.check_whole(entry)
+        decoder.check_ended(_raw_folder(file))
+        yield decoder.block(place=raw.entries)
 
 
 class _Decoder:
-    """Turns words into ions, piece by piece; remembers the pixel, and words of a pixel's begin that were cut off."""
+    """Turns words into ions, piece by piece; remembers the pixel, and what a piece cut off."""
 
-    def __init__(self, nx: int, ny: int) -> None:
+    def __init__(self, nx: int, ny: int, file: Container) -> None:
         self._nx, self._ny = nx, ny
-        self._scan = 0
-        self._pixel = -1
-        self._words: NDArray[np.uint32] = np.empty(0, np.uint32)
+        self._file = file
+        self._first_pixel = 0
+        self._state = np.array([0, 0, 0, -1], np.int64)
         self._bytes = b""
+        self._flight: list[NDArray[np.uint32]] = []
+        self._pixel: list[NDArray[np.uint32]] = []
+        self.held = 0
 
-    def begin(self, scan: int, file: Container, entry: Entry) -> None:
-        self.check_ended(file, entry)
-        self._scan, self._pixel = scan, -1
+    def begin(self, scan: int, entry: Entry) -> None:
+        self.check_ended(entry)
+        self._first_pixel = scan * self._nx * self._ny
+        self._state[:] = (0, 0, 0, -1)
 
-    def check_whole(self, file: Container, entry: Entry) -> None:
+    def check_whole(self, entry: Entry) -> None:
         if self._bytes:
-            raise file.fault("the ions are no whole words of four bytes", entry.at)
+            raise self._file.fault("the ions are no whole words of four bytes", entry.at)
 
-    def check_ended(self, file: Container, entry: Entry) -> None:
-        if self._words.size:
-            raise file.fault("a scan ends within the begin of a pixel", entry.at)
+    def check_ended(self, entry: Entry) -> None:
+        if self._state[0]:
+            raise self._file.fault("a scan ends within the begin of a pixel", entry.at)
 
-    def ions(self, piece: bytes, file: Container, entry: Entry) -> EventBlock:
-        raw = self._bytes + piece
+    def take(self, piece: bytes, entry: Entry) -> None:
+        from depthlock.readers.event_decoding import ITM_X, ITM_Y, OUTSIDE, SENSELESS, itm_ions
+
+        raw = self._bytes + piece if self._bytes else piece
         whole = len(raw) // 4 * 4
         self._bytes = raw[whole:]
         words = np.frombuffer(raw, "<u4", whole // 4)
-        if self._words.size:
-            words = np.concatenate([self._words, words])
-        top = words >> 28
-        begins = np.flatnonzero(top == _X)
-        # A pixel's begin that this piece cuts off is kept for the next one.
-        cut = int(begins[-1]) if begins.size and begins[-1] + 3 > words.size else words.size
-        self._words, words, top = words[cut:].copy(), words[:cut], top[:cut]
-        begins = begins[begins < cut]
-        marked = np.flatnonzero(top)
-        expected = (begins[:, None] + np.arange(3)).ravel()
-        kinds = np.tile(np.array([_X, _Y, _PIXEL], top.dtype), begins.size)
-        if marked.size != expected.size or not (
-            np.array_equal(marked, expected) and np.array_equal(top[marked], kinds)
-        ):
-            raise file.fault(
+        flight, pixel = np.empty((2, words.size), np.uint32)
+        ions, fault = itm_ions(words, self._nx, self._ny, self._first_pixel, self._state, flight, pixel)
+        if fault == SENSELESS:
+            raise self._file.fault(
                 "the words of the ions make no sense: a pixel's begin is not column, row, number",
                 entry.at,
                 "words 0xC, 0xD, 0x4 in this order, then flight times",
             )
-        x, y = words[begins] & _LOW, words[begins + 1] & _LOW
-        if begins.size and (int(x.max()) >= self._nx or int(y.max()) >= self._ny):
-            raise file.fault(
-                f"a pixel is ({int(x.max())}, {int(y.max())})",
+        if fault == OUTSIDE:
+            raise self._file.fault(
+                f"a pixel is ({self._state[ITM_X]}, {self._state[ITM_Y]})",
                 entry.at,
                 f"columns below {self._nx} and rows below {self._ny}",
             )
-        pixels = np.append(np.int64(self._pixel), y.astype(np.int64) * self._nx + x)
-        lengths = np.diff(np.concatenate([[-3], begins, [words.size]])) - 3
-        if lengths[0] and self._pixel < 0:
-            raise file.fault("ions stand before the first pixel of their scan", entry.at)
-        self._pixel = int(pixels[-1])
-        ions = words if not begins.size else words[top == 0]
-        owner = np.repeat(pixels, lengths)
-        return EventBlock(ions, owner + self._scan * self._nx * self._ny)
+        if fault:
+            raise self._file.fault("ions stand before the first pixel of their scan", entry.at)
+        self._flight.append(flight[:ions])
+        self._pixel.append(pixel[:ions])
+        self.held += ions
 
-
-def file_md5(path: Path) -> str:
-    """MD5 of a file, which event stores keep as their origin's."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+    def block(self, place: int | None = None) -> EventBlock:
+        """The ions held, which are forgotten."""
+        flight, pixel = (
+            pieces[0] if len(pieces) == 1 else np.concatenate([np.empty(0, np.uint32), *pieces])
+            for pieces in (self._flight, self._pixel)
+        )
+        self._flight, self._pixel, self.held = [], [], 0
+        return EventBlock(flight, pixel, place=place)
 
 
 def read(path: Path) -> xr.Dataset:
@@ -212,24 +218,7 @@ def read(path: Path) -> xr.Dataset:
 
     For one file of a few million ions; the stage `tofsims_events` converts larger ones out of core.
     """
-    raw = parse(path)
-    return in_memory(path, event_blocks(path, raw), raw.store_header(), notes_of(raw))
-
-
-def in_memory(path: Path, blocks: Iterator[EventBlock], store: StoreHeader, notes: list[str]) -> xr.Dataset:
-    """Ions as a Dataset in memory, by way of a temporary store."""
-    import tempfile
-
-    from depthlock.readers.event_store import open_events
-    from depthlock.readers.event_writer import write_events
-
-    with tempfile.TemporaryDirectory() as folder:
-        target = Path(folder) / "events.h5"
-        write_events(target, blocks, store)
-        events = open_events(target).load()
-    events.attrs["source"] = str(path)
-    events.attrs["notes"] = [*events.attrs.get("notes", []), *notes]
-    return events
+    return in_memory(path, source(path), notes_of(parse(path)))
 
 
 def notes_of(raw: RawFile) -> list[str]:

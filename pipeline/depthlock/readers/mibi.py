@@ -15,6 +15,7 @@ import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from depthlock.model.errors import ReadError
-from depthlock.readers.event_writer import EventBlock, StoreHeader
+from depthlock.readers.event_memory import in_memory
+from depthlock.readers.event_source import EventBlock, EventSource, StoreHeader
 
 MARK = b"ADQ V2"
 _FIXED = 18
@@ -65,7 +67,7 @@ class MibiFile:
     description: dict[str, Any]
     starts: NDArray[np.int64]
 
-    def store_header(self, md5: str = "") -> StoreHeader:
+    def store_header(self) -> StoreHeader:
         """The header of the event store made from this file; MIBI detects positive ions only."""
         return StoreHeader(
             row_shape=(1, self.ny, self.nx),
@@ -75,7 +77,6 @@ class MibiFile:
             slope=1.0 / self.gain,
             offset=-self.offset / self.gain,
             source_format="mibi_bin",
-            source_md5=md5,
             pixel_pitch_um=self.field_um / self.nx if self.field_um else None,
             shots_per_pixel=self.triggers,
             raw_header=json.dumps(self.description).encode("latin-1", errors="replace"),
@@ -146,11 +147,14 @@ def _description(text: bytes, path: Path) -> tuple[dict[str, Any], float, float]
     return description, gain, offset
 
 
-def event_blocks(path: Path, layout: MibiFile) -> Iterator[EventBlock]:
-    """The ions, some thousand pixels at a time.
+def source(path: Path) -> EventSource:
+    """The file for the conversion to an event store; a place is a pixel."""
+    layout = parse(path)
+    return EventSource(layout.store_header(), partial(event_blocks, path, layout), layout.nx * layout.ny)
 
-    Within a block all pixels are walked through side by side, one trigger after the other: the position of a trigger
-    is known only from the pulse count of the one before it, but pixels do not depend on each other.
+
+def event_blocks(path: Path, layout: MibiFile, first_pixel: int = 0) -> Iterator[EventBlock]:
+    """The ions from a pixel on, some thousand pixels at a time.
 
     Raises
     ------
@@ -158,50 +162,26 @@ def event_blocks(path: Path, layout: MibiFile) -> Iterator[EventBlock]:
         When the events of a pixel do not end where those of the next begin.
     """
     data = np.memmap(path, np.uint8, mode="r")
-    for first in range(0, layout.nx * layout.ny, PIXELS_AT_ONCE):
+    for first in range(first_pixel, layout.nx * layout.ny, PIXELS_AT_ONCE):
         starts = layout.starts[first : first + PIXELS_AT_ONCE + 1]
-        begin = int(starts[0])
-        block = np.asarray(data[begin : int(starts[-1])])
-        yield _block(block, starts - begin, layout.triggers, first, path)
+        yield _block(data, starts, layout.triggers, first, path)
 
 
-def _block(block: NDArray[np.uint8], starts: NDArray[np.int64], triggers: int, first: int, path: Path) -> EventBlock:
-    position = starts[:-1].copy()
-    pixels = np.arange(position.size)
-    places: list[NDArray[np.int64]] = []
-    owners: list[NDArray[np.int64]] = []
-    for _ in range(triggers):
-        _check_within(position + _TRIGGER_BYTES <= starts[1:], first, path)
-        pulses = _u16(block, position + _TRIGGER_BYTES - 2)
-        position = position + _TRIGGER_BYTES
-        ends = position + _PULSE_BYTES * pulses
-        _check_within(ends <= starts[1:], first, path)
-        total = int(pulses.sum())
-        if total:
-            # Index of each pulse within its trigger: a running count that restarts at every trigger.
-            index = np.arange(total) - np.repeat(np.cumsum(pulses) - pulses, pulses)
-            places.append(np.repeat(position, pulses) + _PULSE_BYTES * index)
-            owners.append(np.repeat(pixels, pulses))
-        position = ends
-    _check_within(position == starts[1:], first, path)
-    place = np.concatenate(places) if places else np.empty(0, np.int64)
-    owner = np.concatenate(owners) if owners else np.empty(0, np.int64)
-    return EventBlock(mass_bin=_u16(block, place), pixel_id=owner + first)
+def _block(data: NDArray[np.uint8], starts: NDArray[np.int64], triggers: int, first: int, path: Path) -> EventBlock:
+    from depthlock.readers.event_decoding import mibi_pulses
 
-
-def _u16(block: NDArray[np.uint8], at: NDArray[np.int64]) -> NDArray[np.int64]:
-    return block[at].astype(np.int64) | (block[at + 1].astype(np.int64) << 8)
-
-
-def _check_within(fits: NDArray[np.bool_], first: int, path: Path) -> None:
-    if not np.all(fits):
-        pixel = first + int(np.argmin(fits))
+    events = np.asarray(data[starts[0] : starts[-1]])
+    room = events.size // _PULSE_BYTES
+    flight, pixel = np.empty(room, np.uint32), np.empty(room, np.uint32)
+    ions, wrong = mibi_pulses(events, starts - starts[0], triggers, first, flight, pixel)
+    if wrong >= 0:
         raise ReadError(
-            f"the events of pixel {pixel} do not end where those of the next begin",
+            f"the events of pixel {wrong} do not end where those of the next begin",
             expected="whole triggers and pulses",
             where=str(path),
             hint=_COPY,
         )
+    return EventBlock(flight[:ions], pixel[:ions], place=first + starts.size - 1)
 
 
 def read(path: Path) -> xr.Dataset:
@@ -209,18 +189,7 @@ def read(path: Path) -> xr.Dataset:
 
     For one file of a few million ions; the stage `tofsims_events` converts larger ones out of core.
     """
-    import tempfile
-
-    from depthlock.readers.event_store import open_events
-    from depthlock.readers.event_writer import write_events
-
-    layout = parse(path)
-    with tempfile.TemporaryDirectory() as folder:
-        store = Path(folder) / "events.h5"
-        write_events(store, event_blocks(path, layout), layout.store_header())
-        events = open_events(store).load()
-    events.attrs["source"] = str(path)
-    return events
+    return in_memory(path, source(path))
 
 
 def describe(path: Path) -> dict[str, Any]:

@@ -102,6 +102,8 @@ def state_line(state: JobState) -> Text:
         text.append(f"  {duration(state.seconds)}", "dim")
     if state.status in {"failed", "interrupted"}:
         text.append(f"  {state.message}", style)
+    elif state.status == "running":
+        text.append(f"  {state.message}", "dim")
     return text
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from depthlock.model.errors import DepthlockError, WorkflowError
+from depthlock.model.progress import PROGRESS
 from depthlock.workflow.files import write_json
 from depthlock.workflow.jobs import Job, Plan
 from depthlock.workflow.processes import ProcessIdentity
@@ -58,7 +61,7 @@ def run_job(plan: Plan, job: Job) -> None:
     results = plan.results_folder
     write_state(results, state)
     try:
-        with _scheduler(plan):
+        with _scheduler(plan), _progress_shown(results, state):
             _execute(stage, plan, job)
     except BaseException as error:
         ended = {"status": "failed", "finished": time.time()}
@@ -113,6 +116,29 @@ def write_session_files(plan: Plan, results: Any) -> None:
 
     write_summary(results.summary_rows(), plan.results_folder / "summary.csv")
     write_json(plan.results_folder / "provenance.json", session_provenance(plan))
+
+
+class _ProgressShown(logging.Handler):
+    """Puts what a stage tells of its progress into the job's state."""
+
+    def __init__(self, results: Path, state: JobState) -> None:
+        super().__init__(logging.INFO)
+        self._results, self._state = results, state
+
+    def emit(self, record: logging.LogRecord) -> None:
+        write_state(self._results, self._state.model_copy(update={"message": record.getMessage()}))
+
+
+@contextmanager
+def _progress_shown(results: Path, state: JobState) -> Iterator[None]:
+    handler, level = _ProgressShown(results, state), PROGRESS.level
+    PROGRESS.addHandler(handler)
+    PROGRESS.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        PROGRESS.removeHandler(handler)
+        PROGRESS.setLevel(level)
 
 
 @contextmanager

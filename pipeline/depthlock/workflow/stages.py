@@ -129,7 +129,7 @@ STAGES: tuple[Stage, ...] = (
         outputs=("tofsims_events.h5",),
         per="sample",
         rooms=("depthlock.readers",),
-        threads=1,
+        threads=2,
         mem_mb=2000,
     ),
     Stage(
