@@ -69,3 +69,28 @@ def modulation(nodes: FloatArray, fraction: FloatArray, contrast: float) -> Floa
     blend = np.cos(angle)[:, None] * nodes[lower] + np.sin(angle)[:, None] * nodes[upper]
     factor = np.exp(contrast * blend)
     return np.asarray(factor / factor.mean(axis=1, keepdims=True))
+
+
+def drift_path(scans: int, drift: tuple[float, float], wander: float, rng: np.random.Generator) -> FloatArray:
+    """Place of the sample under the raster, shape (scan, 2) in px: a steady drift and a random walk, 0 at first."""
+    path = np.linspace(0.0, 1.0, scans)[:, None] * np.asarray(drift)
+    if wander > 0.0:
+        walk = np.cumsum(rng.standard_normal((scans, 2)), axis=0) / np.sqrt(scans)
+        path = path + wander * (walk - walk[0])
+    return np.asarray(path, dtype=np.float64)
+
+
+def drifted_voxels(
+    voxel: NDArray[np.int64], path: FloatArray, pixels: int, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Voxels of the raster over which ions of voxels of the sample were counted.
+
+    Ions come from anywhere in a pixel, so a drift of half a pixel takes every second one to the next. The sample is
+    periodic: what drifts out on one side comes in on the other.
+    """
+    scan, place = np.divmod(voxel, pixels**2)
+    moved = []
+    for axis, at in enumerate(np.divmod(place, pixels)):
+        within = at + rng.random(at.size) + path[scan, axis]
+        moved.append(np.floor(within).astype(np.int64) % pixels)
+    return np.asarray(scan * pixels**2 + moved[0] * pixels + moved[1], dtype=np.int64)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from depthlock.simulate.event_table import EventTable, pack_events
 from depthlock.simulate.flight_time import draw_flight_times_ns, drifted_times_ns, survives_dead_time
 from depthlock.simulate.isotopes import anion_lines, monoisotopic_mz
+from depthlock.simulate.lateral import drift_path, drifted_voxels
 from depthlock.simulate.layer import LayerParameters, layer_profile
 from depthlock.simulate.species import SPECIES, Species
 from depthlock.simulate.sputtered_fields import interface_truth, local_thickness, phase_fields
@@ -59,6 +60,11 @@ def simulate_events(
     voxel = np.concatenate([*voxels, hump_voxel])
     drift = _mass_drift_ppm(parameters, expected["VO2-"])
     times = drifted_times_ns(times, drift[voxel // parameters.pixels**2], parameters.spectrometer)
+    # A stream of its own: a sample that does not drift stays what it was.
+    way = rng.spawn(1)[0]
+    path = drift_path(parameters.scans, parameters.lateral_drift_px, parameters.lateral_wander_px, way)
+    if path.any():
+        voxel = drifted_voxels(voxel, path, parameters.pixels, way)
     events, lost = _detect(parameters, times, voxel, rng)
     time, width = interface_truth(parameters, layer, thickness)
     truth = TofsimsTruth(
@@ -73,6 +79,7 @@ def simulate_events(
         },
         profiles={one.label: layer_profile(layer, one.weights) for one in species},
         lost_to_dead_time=lost,
+        lateral_path_px=path,
         mass_drift_ppm=drift,
     )
     return events, truth

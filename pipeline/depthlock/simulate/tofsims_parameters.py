@@ -53,6 +53,10 @@ class TofsimsParameters:
         Independent domain patterns from the surface to the substrate (1).
     topography_nm : float
         Standard deviation of the local layer thickness in nm over the raster.
+    lateral_drift_px : tuple of float
+        Way of the sample under the raster from the first to the last scan, along y and x in px.
+    lateral_wander_px : float
+        Size of a random walk on top of it, from the first to the last scan in px.
     yields : dict
         Factors on the yield of single ions, by label (1).
     mass_drift_ppm : float
@@ -78,6 +82,8 @@ class TofsimsParameters:
     domain_correlation: float = 0.0
     domain_nodes: int = 4
     topography_nm: float = 0.0
+    lateral_drift_px: tuple[float, float] = (0.0, 0.0)
+    lateral_wander_px: float = 0.0
     yields: dict[str, float] = field(default_factory=dict)
     mass_drift_ppm: float = 0.0
     charging_ppm: float = 0.0
@@ -108,6 +114,8 @@ class TofsimsTruth:
         True profile inside the layer by label, on midpoints of equal depth steps.
     lost_to_dead_time : float
         Share of ions not counted (1).
+    lateral_path_px : array, shape (scan, 2)
+        Place of the sample under the raster along y and x in px, 0 in the first scan.
     mass_drift_ppm : ndarray, shape (scan,)
         Apparent over exact mass less 1, in ppm.
     """
@@ -120,4 +128,5 @@ class TofsimsTruth:
     mass_resolution: dict[str, float]
     profiles: dict[str, FloatArray]
     lost_to_dead_time: float
+    lateral_path_px: FloatArray
     mass_drift_ppm: FloatArray

@@ -12,9 +12,10 @@ from depthlock.model.ions import Ion
 from depthlock.model.options import ProfileOptions
 from depthlock.model.regions_of_interest import RegionOfInterest
 from depthlock.tofsims.exponential_gauss import FloatArray
-from depthlock.tofsims.field_of_view import FieldOfView
+from depthlock.tofsims.field_of_view import FieldOfView, region_variables, seen_throughout
 from depthlock.tofsims.incomplete import missing_lines, odd_scans, scan_notes
 from depthlock.tofsims.instrument import Instrument
+from depthlock.tofsims.lateral_drift import LateralDrift, measure_lateral_drift
 from depthlock.tofsims.peak_model import fit_region
 from depthlock.tofsims.raster import pixel_pitch
 from depthlock.tofsims.regions_of_interest import region_mask
@@ -31,8 +32,9 @@ class Acquisition:
     survey : ScanSurvey
     used : ndarray of bool, shape (scan,)
         Scans measured whole.
-    view : FieldOfView
-        Whose ions make the profiles.
+    view, mapped : FieldOfView
+        Whose ions make the profiles, and the maps and volumes. A profile of the whole raster loses nothing to drift.
+    drift : LateralDrift
     notes : tuple of str
         What was left out, in words.
     """
@@ -40,6 +42,8 @@ class Acquisition:
     survey: ScanSurvey
     used: NDArray[np.bool_]
     view: FieldOfView
+    mapped: FieldOfView
+    drift: LateralDrift
     notes: tuple[str, ...]
 
 
@@ -69,14 +73,28 @@ def look_at(events: xr.Dataset, instrument: Instrument, options: ProfileOptions)
     used = ~(short | bright)
     view, lines = _without_missing_lines(view, survey)
     notes = [*scan_notes(short, bright), *lines]
+    drift = measure_lateral_drift(survey, used)
+    mapped = view
+    if drift.shift.any():
+        mapped = replace(view, shift=drift.shift, inside=view.inside & seen_throughout(view.raster, drift.shift))
+        notes.append(_drift_note(drift, view, mapped))
     if options.region_of_interest is not None:
-        view = _in_region(events, instrument, view, options.region_of_interest)
-        share = float(view.inside.mean())
+        mapped = _in_region(events, instrument, mapped, options.region_of_interest)
+        view = mapped
         notes.append(
-            f"region of interest: {int(view.inside.sum())} of {view.raster.pixels} pixels ({share:.1%}); counts and "
-            "pulses are those of these pixels"
+            f"region of interest: {int(view.inside.sum())} of {view.raster.pixels} pixels "
+            f"({float(view.inside.mean()):.1%}); counts and pulses are those of these pixels"
         )
-    return Acquisition(survey, used, replace(view, whole=used), tuple(notes))
+    return Acquisition(survey, used, replace(view, whole=used), replace(mapped, whole=used), drift, tuple(notes))
+
+
+def _drift_note(drift: LateralDrift, view: FieldOfView, mapped: FieldOfView) -> str:
+    way = np.ptp(drift.path, axis=0)
+    lost = int(view.inside.sum() - mapped.inside.sum())
+    return (
+        f"the sample drifted by {way[0]:.1f} pixels along y and {way[1]:.1f} along x; volumes, maps and regions follow "
+        f"it by whole pixels, without {lost} pixels that are not in the raster of every scan"
+    )
 
 
 def _without_missing_lines(view: FieldOfView, survey: ScanSurvey) -> tuple[FieldOfView, list[str]]:
@@ -115,3 +133,19 @@ def ion_image(events: xr.Dataset, instrument: Instrument, ion: Ion) -> FloatArra
     counted, _, place = instrument.view.locate(ions.pixel_id)
     image = np.bincount(place, weights=ions.count[counted], minlength=raster.pixels)
     return np.asarray(image, dtype=np.float64).reshape(raster.rows, raster.columns)
+
+
+def geometry_variables(events: xr.Dataset, acquisition: Acquisition) -> dict[str, xr.Variable]:
+    """Where the ions came from, as variables of a profile: an image, the region, the drift where there is one."""
+    survey, view = acquisition.survey, acquisition.mapped
+    pixel = (pixel_pitch(events) or 1.0) * survey.cell
+    image = acquisition.survey.images[acquisition.used].sum(axis=0, dtype=np.float64)
+    unit = {"units": "pixel" if pixel_pitch(events) is None else "micrometer"}
+    variables = {"total_image": xr.Variable(("image_y", "image_x"), image, {"units": "1"})}
+    for name, size in zip(("image_y", "image_x"), image.shape, strict=True):
+        variables[name] = xr.Variable((name,), (np.arange(size) + 0.5) * pixel - 0.5 * pixel / survey.cell, unit)
+    if view.shift.any():
+        drift, pixels = acquisition.drift, {"units": "pixel"}
+        variables["lateral_drift"] = xr.Variable(("scan", "axis"), drift.path, pixels)
+        variables["lateral_drift_std"] = xr.Variable(("scan", "axis"), drift.std, pixels)
+    return {**variables, **region_variables(events, view)}

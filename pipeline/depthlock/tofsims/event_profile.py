@@ -13,9 +13,8 @@ from depthlock.model.errors import MeasurementError
 from depthlock.model.ions import Ion
 from depthlock.model.options import ProfileOptions
 from depthlock.model.quantity import NORMAL_95, join_flags
-from depthlock.tofsims.acquisition import Acquisition, look_at
+from depthlock.tofsims.acquisition import Acquisition, geometry_variables, look_at
 from depthlock.tofsims.assembly import Measured, ReducedIon, ScanTable, unmeasured_ion
-from depthlock.tofsims.field_of_view import region_variables
 from depthlock.tofsims.instrument import Instrument, bends, counting_flags, survey
 from depthlock.tofsims.isotopes import check_isotopes
 from depthlock.tofsims.mass_accuracy import mass_error, mass_resolution
@@ -78,7 +77,7 @@ def reduce_events(events: xr.Dataset, options: ProfileOptions) -> Reduction:
         totals, variance = total_ions(events, acquisition.view, instrument.detector)
     table = ScanTable(time, acquisition.used, totals, np.sqrt(variance), instrument.detector.drift)
     attrs = _attributes(events, instrument, entries, options, acquisition)
-    return Reduction(ions, data, table, attrs, region_variables(events, acquisition.view))
+    return Reduction(ions, data, table, attrs, geometry_variables(events, acquisition))
 
 
 def _reduce_ion(

@@ -118,7 +118,7 @@ def seen_throughout(raster: Raster, shift: IntArray) -> NDArray[np.bool_]:
 
 
 def region_variables(events: xr.Dataset, view: FieldOfView) -> dict[str, xr.Variable]:
-    """The view as variables of a profile, from which `view_of` makes it again; none for the whole raster."""
+    """A view as variables of a profile, from which `view_of` makes it again; none for the whole raster."""
     raster = view.raster
     if view.is_raster:
         return {}
@@ -130,11 +130,16 @@ def region_variables(events: xr.Dataset, view: FieldOfView) -> dict[str, xr.Vari
         for name, size in (("y", raster.rows), ("x", raster.columns))
     }
     inside = view.inside.reshape(raster.rows, raster.columns).astype(np.int8)
-    return {**variables, "region": xr.Variable(("y", "x"), inside, {"units": "1"})}
+    return {
+        **variables,
+        "region": xr.Variable(("y", "x"), inside, {"units": "1"}),
+        "raster_shift": xr.Variable(("scan", "axis"), view.shift, {"units": "pixel"}),
+        "axis": xr.Variable(("axis",), np.array(["y", "x"]), {"units": "1"}),
+    }
 
 
 def view_of(events: xr.Dataset, profile: xr.Dataset) -> FieldOfView:
-    """The view from which a profile was made, so that volumes show the same ions.
+    """The view of a profile's maps and volumes: its region of interest, with the lateral drift taken out.
 
     Parameters
     ----------
@@ -147,4 +152,5 @@ def view_of(events: xr.Dataset, profile: xr.Dataset) -> FieldOfView:
     if "region" not in profile:
         return view
     inside = profile["region"].values.astype(bool).ravel()
-    return replace(view, inside=inside, whole=profile["used_scans"].values.astype(bool))
+    shift = profile["raster_shift"].values.astype(np.int64)
+    return replace(view, inside=inside, shift=shift, whole=profile["used_scans"].values.astype(bool))
