@@ -78,6 +78,12 @@ class ProfileOptions(StageOptions):
         description="what intensities are divided by, point by point, as the additional quantity 'normalised': none, "
         "total_ions, reference:ION (for instance reference:F-), or point_to_point (the sum of the ions followed)",
     )
+    deconvolution: Literal["none", "forward"] = Field(
+        "none",
+        description="forward: also give every ion's profile freed from the substrate's fitted depth response, "
+        "by a regularised fit to the counts",
+    )
+    seed: int = Field(0, ge=0, description="seed of the random numbers behind deconvolved profiles (1)")
 
     @model_validator(mode="after")
     def _times_are_ordered(self) -> ProfileOptions:

@@ -23,6 +23,8 @@ def ion_colours(profile: xr.Dataset) -> dict[str, str]:
 def draw_profile(profile: xr.Dataset, title: str) -> Figure:
     """Corrected intensities over sputter time with their 95 % bands, and the substrate's interface.
 
+    Profiles freed from the depth response, where they were asked for, are broken lines with their own, paler bands.
+
     Parameters
     ----------
     profile : xr.Dataset
@@ -48,7 +50,8 @@ def draw_profile(profile: xr.Dataset, title: str) -> Figure:
             _draw_normalised(other, profile, palette)
         (below or [axes])[-1].set_xlabel(_time_label(profile))
         axes.set_ylabel("intensity (ions a scan)")
-        axes.set_title(f"{title}: TOF-SIMS, dead-time corrected, 95 % bands", loc="left")
+        broken = "; broken: freed from the depth response" if "deconvolved" in profile else ""
+        axes.set_title(f"{title}: TOF-SIMS, dead-time corrected, 95 % bands{broken}", loc="left")
         axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return figure
 
@@ -66,6 +69,10 @@ def _draw_ion(axes: Axes, ion: xr.Dataset, label: str, colour: str) -> None:
     fit = ion["response_fit"].values
     if np.isfinite(fit).any():
         axes.plot(time, fit, color="black", linewidth=0.8, linestyle=(0, (4, 2)))
+    if "deconvolved" in ion:
+        value, low, high = (np.maximum(ion[f"deconvolved{part}"].values, floor) for part in ("", "_lower", "_upper"))
+        axes.plot(time, value, color=colour, linewidth=0.9, linestyle=(0, (2, 1.5)))
+        axes.fill_between(time, low, high, color=colour, alpha=0.1, linewidth=0)
 
 
 def _draw_normalised(axes: Axes, profile: xr.Dataset, palette: dict[str, str]) -> None:

@@ -57,6 +57,9 @@ class Interface:
         Ions a scan on both sides of the interface, each with its std.
     fitted : ndarray, shape (scan,)
         The fitted curve; NaN where scans were not used.
+    theta : ndarray, shape (parameter,)
+        Parameters of the `ResponseModel`, with `theta_covariance` (also of those at a bound) and `theta_bounds`; empty
+        when no rise was found.
     dispersion : float
         Variance over its counting expectation.
     flag : str
@@ -70,6 +73,9 @@ class Interface:
     surface_level: tuple[float, float]
     plateau_level: tuple[float, float]
     fitted: FloatArray
+    theta: FloatArray
+    theta_covariance: FloatArray
+    theta_bounds: tuple[FloatArray, FloatArray]
     dispersion: float
     flag: str
 
@@ -77,7 +83,9 @@ class Interface:
 def no_interface(scans: int, flag: str) -> Interface:
     """The answer where no interface can be measured."""
     four, two = (np.nan,) * 4, (np.nan, np.nan)
-    return Interface(four, four, two, two, two, two, two, np.full(scans, np.nan), np.nan, flag)
+    none = np.zeros(0)
+    fitted = np.full(scans, np.nan)
+    return Interface(four, four, two, two, two, two, two, fitted, none, np.zeros((0, 0)), (none, none), np.nan, flag)
 
 
 def fit_interface(time: FloatArray, data: CountData, usable: NDArray[np.bool_]) -> Interface:
@@ -202,6 +210,9 @@ def _interface(
         surface_level=(float(theta[LOW]), float(spread[LOW])),
         plateau_level=(float(theta[HIGH]), float(spread[HIGH])),
         fitted=fitted,
+        theta=theta,
+        theta_covariance=_whole_covariance(problem, best),
+        theta_bounds=(problem.parameters.lower, problem.parameters.upper),
         dispersion=dispersion,
         flag=join_flags(
             flag,
@@ -210,6 +221,17 @@ def _interface(
             "poor_fit" if dispersion > 4.0 else "",
         ),
     )
+
+
+def _whole_covariance(problem: CountProblem, best: CountFit) -> FloatArray:
+    """Covariance of all parameters but the held ones: one at its bound is not known exactly."""
+    jacobian = problem.jacobian(best.parameters, best.mean)
+    weight = 1.0 / problem.data.variance(best.mean)
+    information = (jacobian * weight[:, np.newaxis]).T @ jacobian + np.diag(1.0 / problem.parameters.prior_std**2)
+    free = np.array([k not in problem.held for k in range(best.parameters.size)])
+    covariance = np.zeros_like(information)
+    covariance[np.ix_(free, free)] = np.linalg.pinv(information[np.ix_(free, free)], hermitian=True)
+    return covariance
 
 
 def _delta_std(

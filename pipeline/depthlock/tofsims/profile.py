@@ -14,6 +14,7 @@ from depthlock.model.errors import MeasurementError
 from depthlock.model.ions import Ion
 from depthlock.model.options import ProfileOptions
 from depthlock.tofsims.assembly import ReducedIon, assemble
+from depthlock.tofsims.deconvolution import with_deconvolved
 from depthlock.tofsims.event_profile import reduce_events
 from depthlock.tofsims.export_profile import reduce_export
 from depthlock.tofsims.interface import fit_interface, no_interface
@@ -59,6 +60,8 @@ def reduce_profile(events: xr.Dataset, options: ProfileOptions) -> xr.Dataset:
         _with_interface(ion, data, reduced, options, flag) for ion, data in zip(reduced.ions, reduced.data, strict=True)
     ]
     profile = assemble(ions, reduced.scans, reduced.attrs).assign(reduced.geometry)
+    if options.deconvolution == "forward":
+        profile = with_deconvolved(profile, ions, reduced.data, reduced.scans, options.seed)
     profile = check(normalise(profile, options.normalisation), "tofsims_profile")
     # A reference that nobody asked to follow has done its work.
     return profile if options.ions == asked else profile.isel(ion=slice(0, -1))
