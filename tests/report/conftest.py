@@ -168,6 +168,44 @@ def row(sample: str, quantity: str, target: str, value: float, flag: str = "") -
     }  # fmt: skip
 
 
+def tofsims_components() -> xr.Dataset:
+    """Two components: one of the layer, in a patch, and one of the substrate without a formula."""
+    one, place = {"units": "1"}, {"units": "micrometer"}
+    time, y = np.arange(30) * 4.0, np.arange(8) * 2.0
+    profile = np.stack([np.exp(-time / 40.0), 1.0 - np.exp(-time / 40.0)]) * 900.0
+    image = np.stack([np.eye(8), np.ones((8, 8))]) * 20.0
+    spectrum = np.array([[0.7, 0.3, 0.0], [0.0, 0.2, 0.8]])
+    dataset = xr.Dataset(
+        {
+            "spectrum": (("component", "peak"), spectrum, one),
+            "peak_share": (("component", "peak"), spectrum, one),
+            "telling_peaks": ("component", ["PO3-", "m/z 98.929, O-"], one),
+            "stability": ("component", [1.0, 0.8], one),
+            "profile": (("component", "scan"), profile, one),
+            "profile_std": (("component", "scan"), np.sqrt(profile), one),
+            "map": (("component", "y", "x"), image, one),
+            "volume": (("component", "voxel_scan", "voxel_y", "voxel_x"), image[:, np.newaxis], one),
+            "principal_spectrum": (("principal", "peak"), spectrum, one),
+            "principal_profile": (("principal", "scan"), profile, one),
+            "principal_map": (("principal", "y", "x"), image, one),
+            "principal_share": ("principal", [0.9, 0.1], one),
+        },
+        coords={
+            "component": ("component", ["component 1", "component 2"], one),
+            "mz": ("peak", [78.959, 15.995, 98.929], {"units": "Da"}),
+            "candidates": ("peak", ["PO3- +1.0 ppm; SO3- -90.0 ppm", "O- +0.1 ppm", ""], one),
+            "sputter_time": ("scan", time, {"units": "s"}),
+            "y": ("y", y, place),
+            "x": ("x", y, place),
+        },
+        attrs={"source": "B/profile.h5", "notes": ["2 components unmixed"]},
+    )
+    ions = Quantity([1e4, 2e4], [100.0, 140.0], flag=["", "unstable_component"])
+    dataset = assign(dataset, "component_ions", ("component",), ions, "1")
+    dataset = assign(dataset, "component_time", ("component",), Quantity([30.0, 80.0], [1.0, 1.0]), "s")
+    return check(dataset, "tofsims_components")
+
+
 class SmallResults:
     """Results of two samples, in memory."""
 
@@ -179,7 +217,13 @@ class SmallResults:
             return depth_profile(3.0 if sample == "B" else 30.0)
         if sample != "B":
             return None
-        return {"tofsims_profile": tofsims_profile, "xps_deconvolve": xps_fit, "tem_thickness": tem_thickness}[stage]()
+        stages = {
+            "tofsims_profile": tofsims_profile,
+            "tofsims_components": tofsims_components,
+            "xps_deconvolve": xps_fit,
+            "tem_thickness": tem_thickness,
+        }
+        return stages[stage]()
 
     def session_dataset(self, stage: str) -> xr.Dataset | None:
         return None

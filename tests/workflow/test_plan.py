@@ -22,13 +22,14 @@ def plan_of(session: Path, **more: object) -> Plan:
 def test_a_sample_has_the_stages_that_its_files_allow(small_session: Path) -> None:
     plan = plan_of(small_session)
     assert [job.name for job in plan.jobs] == [
-        "one.tofsims_events", "one.tofsims_profile", "one.xps_deconvolve", "one.tem_thickness", "one.depth_profile",
+        "one.tofsims_events", "one.tofsims_profile", "one.tofsims_components", "one.xps_deconvolve",
+        "one.tem_thickness", "one.depth_profile",
         "two (b).xps_deconvolve", "two (b).depth_profile", "compare", "report",
     ]  # fmt: skip
     assert list(plan.job("one.depth_profile").upstream) == [
         "one.tofsims_profile", "one.xps_deconvolve", "one.tem_thickness", "one.tofsims_events",
     ]  # fmt: skip
-    assert len(plan.job("report").upstream) == 8
+    assert len(plan.job("report").upstream) == 9
     alone = plan_of(small_session, samples=["two (b)"])
     assert [job.name for job in alone.jobs] == ["two (b).xps_deconvolve", "two (b).depth_profile", "report"]
     assert not load_session(small_session).results.exists(), "planning writes nothing"

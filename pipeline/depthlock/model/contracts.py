@@ -81,6 +81,29 @@ CONTRACTS: dict[str, Contract] = {
             ("interface_time", "interface_width", "total_counts", "mass_error", "mass_resolution"), ("ion",)
         ),
     ),
+    "tofsims_components": Contract(
+        dims=("component", "peak", "scan", "y", "x"),
+        variables={
+            "component": ("component",),
+            "mz": ("peak",),
+            "candidates": ("peak",),
+            "sputter_time": ("scan",),
+            "spectrum": ("component", "peak"),
+            "peak_share": ("component", "peak"),
+            "telling_peaks": ("component",),
+            "stability": ("component",),
+            "profile": ("component", "scan"),
+            "profile_std": ("component", "scan"),
+            "map": ("component", "y", "x"),
+            "volume": ("component", "voxel_scan", "voxel_y", "voxel_x"),
+            "principal_spectrum": ("principal", "peak"),
+            "principal_profile": ("principal", "scan"),
+            "principal_map": ("principal", "y", "x"),
+            "principal_share": ("principal",),
+        },
+        quantities={"component_ions": ("component",), "component_time": ("component",)},
+        attributes=("source", "notes"),
+    ),
     "xps_spectra": Contract(
         dims=("level", "energy"),
         variables={

@@ -94,6 +94,20 @@ class ProfileOptions(StageOptions):
         return self
 
 
+class ComponentsOptions(StageOptions):
+    """Options of `tofsims_components`: the whole spectrum, unmixed into components."""
+
+    profile: ProfileOptions = Field(
+        ProfileOptions(), description="filled by the workflow: calibration and ions, as for tofsims_profile"
+    )
+    components: int | None = Field(
+        None, ge=0, le=20, description="number of components (1); found from the data if absent, 0 for no unmixing"
+    )
+    most_components: int = Field(8, ge=1, le=10, description="largest number of components that is found (1)")
+    starts: int = Field(8, ge=1, le=200, description="random starts of the factorisation, which are compared (1)")
+    seed: int = Field(0, ge=0, le=2**31, description="seed of the random numbers (1)")
+
+
 class DeconvolveOptions(StageOptions):
     """Options of `xps_deconvolve`: spectra to components per etch level."""
 
@@ -192,6 +206,7 @@ class Options(StageOptions):
 
     tofsims_events: EventsOptions = EventsOptions()
     tofsims_profile: ProfileOptions = ProfileOptions()
+    tofsims_components: ComponentsOptions = ComponentsOptions()
     xps_deconvolve: DeconvolveOptions = DeconvolveOptions()
     tem_thickness: ThicknessOptions = ThicknessOptions()
     depth_profile: DepthOptions = DepthOptions()

@@ -13,7 +13,14 @@ import numpy as np
 
 import depthlock
 from depthlock.model.options import ReportOptions
-from depthlock.report import depth_figures, tem_figures, tofsims_figures, xps_figures, xps_survey_figure
+from depthlock.report import (
+    depth_figures,
+    map_figures,
+    tem_figures,
+    tofsims_figures,
+    xps_figures,
+    xps_survey_figure,
+)
 from depthlock.report.contents import Results
 from depthlock.report.style import figure_style
 from depthlock.report.wording import flag_meaning, headline_rows, shown_number
@@ -149,7 +156,7 @@ def _session_figures(results: Results, draw: _Drawer) -> Iterator[Drawn]:
 
 def _notes(results: Results, sample: str) -> Iterator[str]:
     """What a stage has to say about a sample beside its numbers, such as ions of the other polarity left out."""
-    for stage in ("tofsims_profile", "xps_deconvolve", "tem_thickness", "depth_profile"):
+    for stage in ("tofsims_profile", "tofsims_components", "xps_deconvolve", "tem_thickness", "depth_profile"):
         dataset = results.dataset(sample, stage)
         told = dataset.attrs.get("notes", []) if dataset is not None else []
         yield from [told] if isinstance(told, str) and told else told
@@ -169,6 +176,14 @@ def _sample_figures(results: Results, sample: str, draw: _Drawer) -> Iterator[Dr
         if drift is not None:
             caption = "Drift of the mass scale over the scans with its 95 % band; it is taken out of all counts."
             yield draw(f"{stem}_mass_drift", caption, drift)
+    components = results.dataset(sample, "tofsims_components")
+    if components is not None and components.sizes["component"]:
+        caption = (
+            "The whole TOF-SIMS spectrum unmixed by Poisson likelihood, without regard to the session's ions: each "
+            "component's map from above, its ions a scan with 95 % band, and its spectrum with the peaks that tell it "
+            "apart. Formulas are the likeliest by mass and isotopes."
+        )
+        yield draw(f"{stem}_components", caption, map_figures.draw_components(components, sample))
     fit = results.dataset(sample, "xps_deconvolve")
     if fit is not None and xps_survey_figure.has_survey(fit):
         caption = "Survey spectra with the lines of the elements found; atomic percent with 95 % intervals."

@@ -60,6 +60,8 @@ FLAGS = {
     "calibration_not_trusted": "the mass calibration could not be confirmed",
     "calibration_ambiguous": "several mass calibrations describe the spectrum as well",
     "calibration_few_ions": "the mass calibration rests on few ions",
+    "unstable_component": "other starts of the unmixing describe the ions as well with another spectrum in its place",
+    "more_components": "the ions hold more components than were asked for; some are merged",
     "dead_time_not_corrected": "the dead time or number of pulses is unknown, and losses matter",
     "dead_time_large": "more than a third of the ions were lost to dead time",
     "pulses_unknown": "the number of pulses behind a point is unknown",

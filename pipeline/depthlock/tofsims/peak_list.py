@@ -153,13 +153,28 @@ def list_peaks(events: xr.Dataset, options: ProfileOptions, most: int = 40) -> P
         )
     instrument = survey(events, options)
     calibration = instrument.around.calibration
-    polarity = str(events.attrs["polarity"])
-    followed = [Ion.parse(entry.ion) for entry in options.ions]
-    known = calibrant_ions(followed, polarity)
     strongest = sorted(instrument.around.peaks, key=lambda peak: -peak.counts)[:most]
+    peaks = name_peaks(strongest, instrument, options, str(events.attrs["polarity"]))
+    return PeakList(peaks, calibration.flag, calibration.scale.scatter * 1e6)
+
+
+def name_peaks(
+    peaks: Sequence[Peak], instrument: Instrument, options: ProfileOptions, polarity: str
+) -> tuple[ListedPeak, ...]:
+    """The candidate formulas of some peaks of a surveyed spectrum, in their order.
+
+    Parameters
+    ----------
+    peaks : sequence of Peak
+    instrument : Instrument
+        The survey.
+    options : ProfileOptions
+    polarity : str
+        ``+`` or ``-``.
+    """
+    known = calibrant_ions([Ion.parse(entry.ion) for entry in options.ions], polarity)
     labels = frozenset(entry.ion for entry in options.ions)
-    peaks = [_listed(peak, instrument, known, labels, 1 if polarity == "+" else -1) for peak in strongest]
-    return PeakList(tuple(peaks), calibration.flag, calibration.scale.scatter * 1e6)
+    return tuple(_listed(peak, instrument, known, labels, 1 if polarity == "+" else -1) for peak in peaks)
 
 
 def _listed(

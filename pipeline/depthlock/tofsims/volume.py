@@ -73,13 +73,11 @@ def ion_volume(
         count = delayed(_inside)(pixel, count, row, bin_low, bin_high, raster, drift)
     counted = delayed(_count_voxels)(pixel, count, view, steps, shape)
     cube = da.from_delayed(counted, shape=shape, dtype=np.uint32)  # type: ignore[no-untyped-call]  # dask has no types
-    pitch = pixel_pitch(events)
-    size, unit = (1.0, "pixel") if pitch is None else (pitch, "micrometer")
-    time = events["sputter_time"].values.astype(np.float64)
+    time, y, x, unit = grid_centres(events, raster, steps)
     coords = {
-        "sputter_time": ("scan", _centres(time, bin_scan), {"units": "s"}),
-        "y": ("y", _centres(np.arange(raster.rows, dtype=np.float64) * size, bin_y), {"units": unit}),
-        "x": ("x", _centres(np.arange(raster.columns, dtype=np.float64) * size, bin_x), {"units": unit}),
+        "sputter_time": ("scan", time, {"units": "s"}),
+        "y": ("y", y, {"units": unit}),
+        "x": ("x", x, {"units": unit}),
     }
     return xr.DataArray(cube, dims=("scan", "y", "x"), coords=coords, name="counts", attrs={"units": "1"})
 
@@ -99,6 +97,20 @@ def _inside(
     return np.where((steady >= bin_low) & (steady < bin_high), count, 0)
 
 
+def grid_centres(
+    events: xr.Dataset, raster: Raster, steps: tuple[int, int, int]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], str]:
+    """Centres of voxels of `steps` scans, rows and columns: sputter time in s, y and x, and the lateral unit.
+
+    The unit is ``micrometer``, or ``pixel`` where the file has no pixel pitch.
+    """
+    pitch = pixel_pitch(events)
+    size, unit = (1.0, "pixel") if pitch is None else (pitch, "micrometer")
+    time = centres(events["sputter_time"].values.astype(np.float64), steps[0])
+    rows, columns = (np.arange(count, dtype=np.float64) * size for count in (raster.rows, raster.columns))
+    return time, centres(rows, steps[1]), centres(columns, steps[2]), unit
+
+
 def _count_voxels(
     pixel_id: NDArray[np.generic],
     count: NDArray[np.generic],
@@ -115,7 +127,7 @@ def _count_voxels(
     return np.asarray(summed, dtype=np.uint32).reshape(shape)
 
 
-def _centres(values: NDArray[np.float64], step: int) -> NDArray[np.float64]:
-    """Mean coordinate of each group of `step` values."""
+def centres(values: NDArray[np.float64], step: int) -> NDArray[np.float64]:
+    """Mean coordinate of each group of `step` values; the last group may hold fewer."""
     starts = np.arange(0, values.size, step)
     return np.asarray(np.add.reduceat(values, starts) / np.diff(np.append(starts, values.size)), dtype=np.float64)

@@ -206,8 +206,12 @@ def stage_options(stage: Stage, session: Session, sample: str, chemistry: Chemis
         When the options do not fit what was filled in.
     """
     options = session.options_of(sample or None)
-    own: StageOptions = getattr(options, stage.name)
     filled = _filled_fields(session, sample, chemistry)
+    filled["profile"] = _with_filled(options.tofsims_profile, filled)
+    return _with_filled(getattr(options, stage.name), filled)
+
+
+def _with_filled(own: StageOptions, filled: dict[str, Any]) -> StageOptions:
     fresh = {
         name: value
         for name, value in filled.items()

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from depthlock.model.errors import WorkflowError
 from depthlock.model.options import (
     CompareOptions,
+    ComponentsOptions,
     DeconvolveOptions,
     DepthOptions,
     EventsOptions,
@@ -144,6 +145,19 @@ STAGES: tuple[Stage, ...] = (
         rooms=("depthlock.readers", "depthlock.tofsims"),
         threads=2,
         mem_mb=4000,
+    ),
+    Stage(
+        name="tofsims_components",
+        title="TOF-SIMS spectrum image unmixed into components",
+        function="depthlock.tofsims.components:find_components",
+        options=ComponentsOptions,
+        takes=(Take("events", "tofsims_events", stage="tofsims_events"),),
+        gives="tofsims_components",
+        outputs=("tofsims_components.nc",),
+        per="sample",
+        rooms=("depthlock.readers", "depthlock.tofsims"),
+        threads=1,
+        mem_mb=2000,
     ),
     Stage(
         name="xps_deconvolve",

@@ -56,6 +56,8 @@ TABLE: tuple[Entry, ...] = (
     Entry("tofsims_profile", "tofsims", "total_counts", "1", "ion"),
     Entry("tofsims_profile", "tofsims", "mass_error", "ppm", "ion"),
     Entry("tofsims_profile", "tofsims", "mass_resolution", "1", "ion"),
+    Entry("tofsims_components", "tofsims", "component_ions", "1", "component"),
+    Entry("tofsims_components", "tofsims", "component_time", "s", "component"),
     Entry("xps_deconvolve", "xps", "area", "CPS eV", "component", level=True),
     Entry("xps_deconvolve", "xps", "position", "eV", "component", level=True),
     Entry("xps_deconvolve", "xps", "fwhm", "eV", "component", level=True),
