@@ -9,9 +9,10 @@ def _dice(first, second):
     return 2 * (first & second).sum() / (first.sum() + second.sum())
 
 
-def _lattice(size=256, period=6.0):
+def _lattice(size=256, period=6.0, turn=0.0):
     y, x = np.mgrid[:size, :size]
-    return sum(np.cos(2 * np.pi / period * (np.cos(t) * x + np.sin(t) * y)) for t in np.deg2rad([10, 70, 130]))
+    azimuths = np.deg2rad(np.array([10.0, 70.0, 130.0]) + turn)
+    return sum(np.cos(2 * np.pi / period * (np.cos(t) * x + np.sin(t) * y)) for t in azimuths)
 
 
 def _patchy(seed=0):
@@ -49,6 +50,32 @@ def test_a_clean_lattice_has_none(seed):
     assert found.flag == "no_contrast"
 
 
+def test_a_small_grain_turned_against_the_rest_is_no_contamination():
+    from scipy import ndimage
+
+    rng = np.random.default_rng(3)
+    y, x = np.mgrid[:256, :256]
+    patch = np.hypot(y - 180, x - 180) < 25
+    grains = ndimage.gaussian_filter(rng.standard_normal((256, 256)), 1.5)
+    image = np.where(x + y < 100, _lattice(turn=17), _lattice()) + rng.normal(0, 0.7, (256, 256))
+    mask = amorphous_over_lattice(image + 2.0 * patch * grains / grains.std()).mask
+    assert not mask[x + y < 110].any()
+    assert _dice(mask, patch) > 0.9
+
+
+def test_a_faint_patch_beside_a_strong_one_keeps_its_size():
+    from scipy import ndimage
+
+    rng = np.random.default_rng(4)
+    y, x = np.mgrid[:256, :256]
+    strong, faint = np.hypot(y - 70, x - 70) < 35, np.hypot(y - 180, x - 180) < 35
+    grains = ndimage.gaussian_filter(rng.standard_normal((256, 256)), 1.5)
+    image = _lattice() + rng.normal(0, 0.3, (256, 256)) + (4.0 * strong + 1.0 * faint) * grains / grains.std()
+    mask = amorphous_over_lattice(image).mask
+    assert _dice(mask & (y + x > 250), faint) > 0.85
+    assert _dice(mask & (y + x < 250), strong) > 0.85
+
+
 def test_no_image_no_mask():
     with pytest.raises(MeasurementError, match="without contrast"):
         amorphous_over_lattice(np.zeros((100, 100)))
@@ -65,6 +92,6 @@ def test_expert_masks_of_graphene(real_data):
             mask = np.asarray(drawn) > 0
             scores.append(_dice(amorphous_over_lattice(np.asarray(picture)).mask, mask))
     # Otsu on the same variance has a 10th percentile of 0.6.
-    assert np.mean(scores) > 0.86
-    assert np.median(scores) > 0.90
-    assert np.quantile(scores, 0.1) > 0.75
+    assert np.mean(scores) > 0.90
+    assert np.median(scores) > 0.92
+    assert np.quantile(scores, 0.1) > 0.80

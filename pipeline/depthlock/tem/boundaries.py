@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -36,19 +39,10 @@ def ordered_boundaries(
         The maximum.
     """
     n_s, n_v = inner_score.shape
-    allowed = np.arange(n_v)[None, :] >= np.arange(n_v)[:, None] + least_gap
-    forbidden = np.where(allowed, 0.0, -np.inf)
-    steps = np.arange(-reach, reach + 1)
-    cost = stiffness * steps.astype(float) ** 2
     came_inner = np.zeros((n_s, n_v, n_v), dtype=np.int8)
     came_outer = np.zeros((n_s, n_v, n_v), dtype=np.int8)
-    best = inner_score[0][:, None] + outer_score[0][None, :] + forbidden
-    for column in range(1, n_s):
-        # The penalty is a sum, so the maximum over both steps is one after the other.
-        best, came_inner[column] = _best_step(best, steps, cost)
-        turned, back = _best_step(best.T, steps, cost)
-        best, came_outer[column] = turned.T, back.T
-        best = best + inner_score[column][:, None] + outer_score[column][None, :] + forbidden
+    scores = (np.ascontiguousarray(score, dtype=np.float64) for score in (inner_score, outer_score))
+    best = _forward_kernel()(*scores, least_gap, reach, stiffness, came_inner, came_outer)
     at = np.unravel_index(int(np.argmax(best)), best.shape)
     score = float(best[at])
     i, j = int(at[0]), int(at[1])
@@ -62,16 +56,49 @@ def ordered_boundaries(
     return inner, outer, score
 
 
-def _best_step(
-    best: NDArray[np.float64], steps: NDArray[np.int_], cost: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.int8]]:
-    """Best predecessor along the first axis: max over d of best[i + d] - cost(d), and the d."""
-    reach = int(steps[-1])
-    wide = np.pad(best, ((reach, reach), (0, 0)), constant_values=-np.inf)
-    value = np.full_like(best, -np.inf)
-    came = np.zeros(best.shape, dtype=np.int8)
-    for step, price in zip(steps, cost, strict=True):
-        candidate = wide[reach + step : reach + step + best.shape[0]] - price
-        np.copyto(came, step, where=candidate > value)
-        np.maximum(value, candidate, out=value)
-    return value, came
+@cache
+def _forward_kernel() -> Callable[..., NDArray[np.float64]]:
+    """The forward pass, compiled when it is first needed: importing numba takes longer than most strips."""
+    import numba
+
+    compiled: Callable[..., NDArray[np.float64]] = numba.njit(cache=True, nogil=True)(_forward)
+    return compiled
+
+
+def _forward(
+    inner_score: NDArray[np.float64],
+    outer_score: NDArray[np.float64],
+    least_gap: int,
+    reach: int,
+    stiffness: float,
+    came_inner: NDArray[np.int8],
+    came_outer: NDArray[np.int8],
+) -> NDArray[np.float64]:
+    """Best score of every pair in the last column; fills in the steps by which each pair was reached."""
+    n_s, n_v = inner_score.shape
+    best = np.full((n_v, n_v), -np.inf)
+    between = np.full((n_v, n_v), -np.inf)
+    for i in range(n_v):
+        for j in range(i + least_gap, n_v):
+            best[i, j] = inner_score[0, i] + outer_score[0, j]
+    for column in range(1, n_s):
+        # The penalty is a sum, so the maximum over both steps is one after the other.
+        for i in range(n_v):
+            for j in range(least_gap, n_v):
+                value, came = -np.inf, 0
+                for step in range(max(-reach, -i), min(reach, n_v - 1 - i) + 1):
+                    candidate = best[i + step, j] - stiffness * step * step
+                    if candidate > value:
+                        value, came = candidate, step
+                between[i, j] = value
+                came_inner[column, i, j] = came
+        for i in range(n_v):
+            for j in range(i + least_gap, n_v):
+                value, came = -np.inf, 0
+                for step in range(max(-reach, least_gap - j), min(reach, n_v - 1 - j) + 1):
+                    candidate = between[i, j + step] - stiffness * step * step
+                    if candidate > value:
+                        value, came = candidate, step
+                best[i, j] = value + inner_score[column, i] + outer_score[column, j]
+                came_outer[column, i, j] = came
+    return best

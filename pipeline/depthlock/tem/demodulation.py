@@ -112,7 +112,7 @@ class ImageSpectrum:
 
     def texture(self, reflections: list[Reflection], low: float, high: float) -> NDArray[np.float32]:
         """The lattice-free image between two frequencies in 1/nm (Gaussian shoulders of 15 %)."""
-        radius = np.hypot(self._ky[:, None], self._kx[None, :]).astype(np.float32)
+        radius = np.hypot(self._ky[:, None].astype(np.float32), self._kx[None, :].astype(np.float32))
         band = np.clip((radius / low - 0.85) / 0.3, 0, 1) * np.clip((1.15 - radius / high) / 0.3, 0, 1)
         band *= self._notches(reflections)
         rest = fft.irfft2(self._spectrum * band, s=self.padded)

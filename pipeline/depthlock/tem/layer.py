@@ -16,6 +16,7 @@ from depthlock.tem.measured import Boundaries, Evidence, Layer
 from depthlock.tem.posterior import BoundaryPosterior, sample_boundary
 from depthlock.tem.spacing import fit_reflection
 from depthlock.tem.straighten import Axis, make_strip, outward_sign, smooth_axis
+from depthlock.tem.threads import on_threads
 from depthlock.tem.trace import (
     COLUMN,
     Fields,
@@ -163,7 +164,7 @@ def _along_edge(
     rng: np.random.Generator,
 ) -> tuple[Boundaries | None, tuple[str, ...]]:
     axis, features = strips.along(edge, max(strips.smoothing, FIRST_SMOOTHING), extension=EXTENSION)
-    first = _choose(*(trace_layer(features, None, use_bragg=use) for use in (False, True)))
+    first = _choose(*on_threads(lambda use: trace_layer(features, None, use_bragg=use), (False, True)))
     if first is None:
         return None, ("no_outside",)
     # Straighten again along the edge just found, so that depths are chords along its own normals.
@@ -171,7 +172,7 @@ def _along_edge(
     here = np.arange(len(again.points)) * again.spacing - EXTENSION
     thickness = np.interp(here, axis.arc_length, first.outer - first.inner)
     start = (np.zeros_like(thickness), thickness)
-    plain, latticed = (trace_layer(features, start, use_bragg=use) for use in (False, True))
+    plain, latticed = on_threads(lambda use: trace_layer(features, start, use_bragg=use), (False, True))
     final = _choose(plain, latticed)
     if final is None or final.outer_side.separation < MEASURABLE or edge_sharpness(features, final) < SHARP:
         return None, ("no_outside",)

@@ -14,6 +14,7 @@ from depthlock.tem.discriminant import Discriminant, discriminate
 from depthlock.tem.illumination import gain_over_sides
 from depthlock.tem.lattice import Reflection
 from depthlock.tem.straighten import Strip
+from depthlock.tem.threads import on_threads
 
 COLUMN = 0.5
 """Width in nm of a column of the strip: boundaries are found once a column."""
@@ -46,9 +47,9 @@ def make_fields(spectrum: ImageSpectrum, reflections: list[Reflection], bragg: B
     """Compute the feature images; texture bands past the camera's own limit are left out."""
     limit = 0.45 / max(spectrum.pixel)
     bands = [(low, min(high, limit)) for low, high in TEXTURE_BANDS if low < 0.7 * limit]
-    textures = tuple(spectrum.texture(reflections, low, high) ** 2 for low, high in bands)
+    textures = on_threads(lambda band: spectrum.texture(reflections, *band) ** 2, bands)
     brightness = spectrum.lattice_removed(reflections)
-    return Fields(brightness, textures, bragg.amplitude, bragg.step, spectrum.pixel)
+    return Fields(brightness, tuple(textures), bragg.amplitude, bragg.step, spectrum.pixel)
 
 
 @dataclass(frozen=True)
@@ -89,9 +90,8 @@ class StripFeatures:
 def strip_features(strip: Strip, fields: Fields, columns: int, rows: int) -> StripFeatures:
     """Sample the feature images along a strip, `columns` x `rows` points to a cell."""
     step = float(strip.depth[1] - strip.depth[0])
-    sampled = [strip.sample(fields.brightness, fields.pixel)]
-    sampled += [strip.sample(texture, fields.pixel) for texture in fields.textures]
-    sampled.append(strip.sample(fields.bragg, fields.bragg_step))
+    sampled = [(field, fields.pixel) for field in (fields.brightness, *fields.textures)]
+    sampled.append((fields.bragg, fields.bragg_step))
     n_v, n_s = strip.depth.size // rows, strip.axis.points.shape[0] // columns
 
     def cells(field: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -99,7 +99,7 @@ def strip_features(strip: Strip, fields: Fields, columns: int, rows: int) -> Str
         return np.asarray(blocks.mean(axis=(1, 3), dtype=np.float64))
 
     depth = strip.depth[: n_v * rows].reshape(n_v, rows).mean(axis=1)
-    values = np.stack([cells(field) for field in sampled])
+    values = np.stack(on_threads(lambda field: cells(strip.sample(*field)), sampled))
     return StripFeatures(values, depth, cells(strip.y), cells(strip.x), rows * step, columns * strip.axis.spacing)
 
 

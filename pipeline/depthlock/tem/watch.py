@@ -17,6 +17,7 @@ from scipy.special import ndtr
 from depthlock.tem.crystallinity import LIMIT, STEP, ring_contrast
 from depthlock.tem.lattice import Reflection
 from depthlock.tem.straighten import Axis
+from depthlock.tem.threads import on_threads
 from depthlock.tem.windows import WINDOW, WindowGrid
 
 SPREAD = 0.181
@@ -66,7 +67,7 @@ def window_maps(
     window: float = WINDOW,
     step: float = STEP,
 ) -> WindowMaps:
-    """Crystallinity and fringe amplitude of every window, a row of windows at a time.
+    """Crystallinity and fringe amplitude of every window, a row of windows at a time on each thread.
 
     Parameters
     ----------
@@ -87,12 +88,16 @@ def window_maps(
     apertures = [aperture for r in reflections if (aperture := _aperture(r, ky, kx)) is not None]
     shape = (grid.rows.size, grid.columns.size)
     crystallinity, fringes = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
-    for row, top in enumerate(grid.rows):
+
+    def fill(row: int) -> None:
+        top = grid.rows[row]
         power, _ = grid.row_power(image[top : top + grid.size[0]])
         crystallinity[row] = ring_contrast(power, ky, kx)
         for spot, ring in apertures:
             excess = power[:, spot].mean(axis=1) - np.median(power[:, ring], axis=1) / np.log(2.0)
             fringes[row] += np.maximum(excess, 0.0)
+
+    on_threads(fill, range(grid.rows.size))
     y, x = grid.centres
     return WindowMaps(crystallinity, np.sqrt(fringes), y, x)
 

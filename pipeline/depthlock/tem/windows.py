@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
+from depthlock.tem.threads import on_threads
+
 WINDOW = 3.8
 """Side in nm of the windows of the power spectra (SCIENCE 4: windows of about 3.8 nm)."""
 
@@ -59,8 +61,8 @@ class WindowGrid:
     def lay(
         cls, shape: tuple[int, int], pixel: tuple[float, float], window: float, step: float, limit: float
     ) -> WindowGrid:
-        """Lay windows of `window` nm every `step` nm over an image of `shape` pixels."""
-        sides = [int(np.clip(round(window / p), 8, n)) for p, n in zip(pixel, shape, strict=True)]
+        """Lay windows of about `window` nm, of a length whose FFT is fast, every `step` nm over `shape` pixels."""
+        sides = [int(np.clip(_fast_side(window / p), 8, n)) for p, n in zip(pixel, shape, strict=True)]
         hops = [max(1, round(step / p)) for p in pixel]
         rows, columns = (np.arange(0, n - m + 1, h) for n, m, h in zip(shape, sides, hops, strict=True))
         return cls(pixel, (sides[0], sides[1]), rows, columns, limit)
@@ -111,6 +113,13 @@ class WindowGrid:
         return kept.astype(np.float32, copy=False), mean.astype(np.float32)
 
 
+def _fast_side(side: float) -> int:
+    """The length nearest to `side` pixels whose FFT is fast: one of a large prime factor takes three times as long."""
+    above = int(fft.next_fast_len(max(1, round(side)), real=True))
+    below = int(fft.prev_fast_len(max(1, round(side)), real=True))
+    return above if above - side <= side - below else below
+
+
 def windowed_spectra(
     image: NDArray[np.float32],
     pixel: tuple[float, float],
@@ -136,13 +145,17 @@ def windowed_spectra(
     Returns
     -------
     Spectra
-        Rows of windows are done one at a time, so that the memory beside the result is that of one row.
+        The memory beside the result is that of one row of windows a thread.
     """
     shape = (image.shape[0], image.shape[1])
     grid = WindowGrid.lay(shape, pixel, window, window / 2 if step is None else step, limit)
     ky, kx = grid.frequencies
     power = np.empty((grid.rows.size, grid.columns.size, ky.size, kx.size), dtype=np.float32)
-    for row, top in enumerate(grid.rows):
+
+    def fill(row: int) -> None:
+        top = grid.rows[row]
         power[row], _ = grid.row_power(image[top : top + grid.size[0]])
+
+    on_threads(fill, range(grid.rows.size))
     y, x = grid.centres
     return Spectra(power, ky, kx, y, x)
