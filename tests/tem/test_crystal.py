@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 
-from depthlock.tem.crystal import crystal_edges, largest_crystal
-from depthlock.tem.demodulation import BraggMap
+from depthlock.tem.crystal import crystal_edges, largest_crystal, stray_fringes
+from depthlock.tem.demodulation import BraggMap, ImageSpectrum, bragg_map
+from depthlock.tem.lattice import SHORTEST_SPACING, find_reflections
+from depthlock.tem.windows import windowed_spectra
 
 STEP = (0.25, 0.25)
 
@@ -56,3 +58,19 @@ def test_ends_along_the_border_are_cut_off():
     assert crystal is not None
     edge = crystal_edges(crystal)[0]
     assert edge[:, 1] == pytest.approx(15, abs=1.0)
+
+
+def _spectra(image, pixel=0.05):
+    return windowed_spectra(image.astype(np.float32), (pixel, pixel), limit=1 / SHORTEST_SPACING)
+
+
+@pytest.mark.parametrize(("rings", "expected"), [(True, (0.6, 1.0)), (False, (0.0, 0.3))])
+def test_fringes_of_many_directions_are_strays(rings, expected):
+    rng = np.random.default_rng(5)
+    y, x = np.mgrid[:400, :400] * 0.05
+    phase = np.hypot(y - 10, x - 10) if rings else x * np.cos(0.4) + y * np.sin(0.4)
+    fringes = 0.12 * np.cos(2 * np.pi * phase / 0.36) * (x < (30 if rings else 11))
+    image = 1 + fringes + rng.normal(0, 0.1, x.shape)
+    reflections = find_reflections(_spectra(image))
+    crystal = largest_crystal(bragg_map(ImageSpectrum(image.astype(np.float32), (0.05, 0.05)), reflections))
+    assert expected[0] <= stray_fringes(crystal, _spectra(image)) <= expected[1]

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from depthlock.tem.demodulation import BraggMap
+from depthlock.tem.lattice import fringe_frequencies
+from depthlock.tem.windows import WINDOW, Spectra
 
 BRIDGE = 4.0
 """Gaps in the fringes up to twice this length in nm are bridged."""
@@ -75,6 +77,23 @@ def largest_crystal(bragg: BraggMap) -> Crystal | None:
     inside = ndimage.binary_erosion(mask, _disk(1.0, bragg.step), border_value=1)
     patchiness = float(np.mean(amplitude[inside] < 0.5 * level)) if inside.any() else 1.0
     return Crystal(mask, bragg.step, level, patchiness)
+
+
+def stray_fringes(crystal: Crystal, spectra: Spectra) -> float:
+    """Share of the windows with fringes that lie outside of the crystal, by more than half a window.
+
+    Fringes of many directions (soot, a heap of small crystals) leave no crystal whose edge would be the end of the
+    crystalline matter: most of them lie outside of the largest patch of one direction.
+    """
+    seen = np.isfinite(fringe_frequencies(spectra))
+    if not seen.any():
+        return 0.0
+    distance = ndimage.distance_transform_edt(~crystal.mask, sampling=crystal.step)
+    rows, columns = (
+        np.clip(np.round(centres / h).astype(int), 0, n - 1)
+        for centres, h, n in zip((spectra.y, spectra.x), crystal.step, crystal.mask.shape, strict=True)
+    )
+    return float(np.mean(distance[np.ix_(rows, columns)][seen] > WINDOW / 2))
 
 
 def crystal_edges(crystal: Crystal) -> list[NDArray[np.float64]]:

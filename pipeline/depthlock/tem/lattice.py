@@ -21,6 +21,10 @@ LONGEST_SPACING, SHORTEST_SPACING = 0.8, 0.13
 """Range of lattice spacings in nm looked for without a hint; longer ones drown in the edges' own spectrum."""
 
 
+VISIBLE = 18.0
+"""Power over the ring's median from which a window shows fringes: noise reaches 12 in one of a thousand windows."""
+
+
 @dataclass(frozen=True)
 class Reflection:
     """One lattice reflection.
@@ -141,36 +145,54 @@ class LocalFringes:
     windows: int
 
 
-def local_fringes(spectra: Spectra, *, least: float = 18.0) -> LocalFringes | None:
+def fringe_frequencies(spectra: Spectra, *, least: float = VISIBLE) -> NDArray[np.float64]:
+    """Frequency in 1/nm of the strongest fringes of each window, whatever their direction.
+
+    Parameters
+    ----------
+    spectra : Spectra
+    least : float
+        Power over the ring's median from which a window shows fringes.
+
+    Returns
+    -------
+    ndarray, shape (n_windows_y, n_windows_x)
+        NaN where a window shows none.
+    """
+    shape = spectra.power.shape[:2]
+    frequencies = np.full(shape, np.nan)
+    radius = np.hypot(spectra.ky[:, None], spectra.kx[None, :])
+    allowed = (radius >= 1 / LONGEST_SPACING) & (radius <= 1 / SHORTEST_SPACING)
+    if allowed.sum() < 30:
+        return frequencies
+    relative = _over_ring(spectra.power.reshape(-1, *radius.shape), spectra)
+    relative[:, ~allowed] = 0
+    at = relative.reshape(len(relative), -1).argmax(axis=1)
+    strong = relative.reshape(len(relative), -1)[np.arange(len(relative)), at] >= least
+    for number in np.nonzero(strong)[0]:
+        row, column = (int(i) for i in np.unravel_index(at[number], radius.shape))
+        place = np.unravel_index(number, shape)
+        frequencies[place] = np.hypot(*_peak_position(relative[number], spectra, row, column))
+    return frequencies
+
+
+def local_fringes(spectra: Spectra, *, least: float = VISIBLE) -> LocalFringes | None:
     """The spacing of fringes seen window by window, whatever their direction.
 
     Parameters
     ----------
     spectra : Spectra
     least : float
-        Power over the ring's median from which a window shows fringes: noise reaches 12 in one of a thousand windows.
+        Power over the ring's median from which a window shows fringes.
 
     Returns
     -------
     LocalFringes or None
         None when fewer than eight windows, or less than 5 %, show fringes of one spacing.
     """
-    radius = np.hypot(spectra.ky[:, None], spectra.kx[None, :])
-    allowed = (radius >= 1 / LONGEST_SPACING) & (radius <= 1 / SHORTEST_SPACING)
-    if allowed.sum() < 30:
-        return None
-    flat = spectra.power.reshape(-1, *radius.shape)
-    relative = _over_ring(flat, spectra)
-    relative[:, ~allowed] = 0
-    at = relative.reshape(len(flat), -1).argmax(axis=1)
-    strong = relative.reshape(len(flat), -1)[np.arange(len(flat)), at] >= least
-    frequencies = np.array(
-        [
-            np.hypot(*_peak_position(relative[n], spectra, *(int(i) for i in np.unravel_index(at[n], radius.shape))))
-            for n in np.nonzero(strong)[0]
-        ]
-    )
-    if frequencies.size < max(8, 0.05 * len(flat)):
+    frequency = fringe_frequencies(spectra, least=least)
+    frequencies = frequency[np.isfinite(frequency)]
+    if frequencies.size < max(8, 0.05 * frequency.size):
         return None
     middle = float(np.median(frequencies))
     near = frequencies[np.abs(frequencies / middle - 1) < 0.2]

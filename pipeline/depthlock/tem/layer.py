@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from depthlock.tem.crystal import Crystal, crystal_edges, largest_crystal
+from depthlock.tem.crystal import Crystal, crystal_edges, largest_crystal, stray_fringes
 from depthlock.tem.demodulation import ImageSpectrum, bragg_map
 from depthlock.tem.discriminant import Discriminant
 from depthlock.tem.edge_profile import Shift, boundary_shift
@@ -70,6 +70,9 @@ APART, APART_SHARE = 0.5, 0.10
 FAINT, FAINT_SHARE = 1.0, 0.20
 """From this separation on the edge without the fringes still says whether they fade before the crystal ends."""
 
+STRAY = 0.6
+"""Share of the fringes outside of the largest crystal from which on it is none: 0.05 to 0.4 beside a real one."""
+
 PATCHY = 0.05
 """Share of the crystal without fringes from which on a disagreement is put down to them."""
 
@@ -117,6 +120,8 @@ def measure_layer(
     crystal = largest_crystal(bragg)
     if crystal is None:
         return Layer(("no_crystal",), fringes=local_fringes(spectra), maps=maps)
+    if stray_fringes(crystal, spectra) > STRAY:
+        return Layer(("no_crystal", "fringes_everywhere"), fringes=local_fringes(spectra), maps=maps)
     lattice = tuple(fit_reflection(spectrum, r, crystal.mask, crystal.step) for r in reflections)
     found = Layer(("no_outside",), crystal, lattice, maps=maps)
     edges = crystal_edges(crystal)
