@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import event_store, xps
+from benchmarks import event_store, itm, xps
 
 BENCHMARKS = {
     "event_store": event_store.conversion,
+    "itm": itm.against_pyspm,
     "xps_batch": xps.independent_spectra,
     "xps_levels": xps.levels_together,
 }

@@ -82,3 +82,15 @@ def test_unwritable_folder(real_data: Path, tmp_path: Path) -> None:
     for name in (POWERCO, MIBI):
         with pytest.raises(WorkflowError, match="cannot be"):
             convert_to_events(real_data / name, tmp_path / "file" / "events.h5", EventsOptions())
+
+
+def test_moved_results_say_what_is_missing(real_data: Path, tmp_path: Path) -> None:
+    source = tmp_path / "raw" / "events.h5"
+    source.parent.mkdir()
+    source.write_bytes((real_data / POWERCO).read_bytes())
+    target = tmp_path / "results" / "tofsims_events.h5"
+    convert_to_events(source, target, EventsOptions())
+    source.unlink()
+    with pytest.raises(ReadError, match=r"a link to .*events\.h5, which is not there") as caught:
+        open_events(target)
+    assert "move the raw data with them" in caught.value.hint

@@ -178,3 +178,15 @@ def test_random_bytes_end_in_a_read_error(tmp_path: Path, content: bytes) -> Non
 def test_specs_xml_is_named(real_data: Path) -> None:
     with pytest.raises(ReadError, match="SpecsLab file"):
         registry.find(real_data / "xps/formats/specs_xps_sample.xml")
+
+
+def test_a_known_technique_names_its_formats_only(tmp_path: Path) -> None:
+    path = tmp_path / "x.h5"
+    path.write_bytes(b"\x01\x02nothing that anybody knows\x00" * 10)
+    with pytest.raises(ReadError) as caught:
+        registry.find(path, "tofsims")
+    assert "imzML" in caught.value.expected
+    assert "VAMAS" not in caught.value.expected
+    with pytest.raises(ReadError) as caught:
+        registry.find(path)
+    assert "VAMAS" in caught.value.expected

@@ -165,6 +165,15 @@ BUILT_IN: tuple[Reader, ...] = (
         beside="binary_beside",
     ),
     _of_module(
+        "tofwerk_events",
+        "tofwerk_events",
+        "tofsims",
+        "tofsims_events",
+        "Tofwerk TofDAQ file (event lists)",
+        (".h5",),
+        verified=False,
+    ),
+    _of_module(
         "tofwerk",
         "tofwerk",
         "tofsims",

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from depthlock.model.errors import ReadError, WorkflowError
 from depthlock.model.options import EventsOptions
-from depthlock.readers import imzml, iontof_grd, iontof_raw, mibi
+from depthlock.readers import imzml, iontof_grd, iontof_raw, mibi, tofwerk_events
 from depthlock.readers.event_checks import validate_events
 from depthlock.readers.event_resuming import convert_resumably
 from depthlock.readers.event_source import EventSource
@@ -122,6 +122,7 @@ SOURCES: dict[str, Callable[[Path], EventSource]] = {
     "iontof_grd": iontof_grd.source,
     "imzml": imzml.source,
     "mibi": mibi.source,
+    "tofwerk_events": tofwerk_events.source,
 }
 """By reader name: how its files give their ions."""
 
@@ -131,4 +132,5 @@ FORMATS = {
     "iontof_grd": "IONTOF .grd with its .properties.txt",
     "imzml": "imzML with profile spectra in counts",
     "mibi": "MIBIscope .bin",
+    "tofwerk_events": "Tofwerk TofDAQ .h5 with event lists",
 }

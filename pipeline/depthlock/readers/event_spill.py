@@ -29,7 +29,7 @@ TABLE_BITS = 16
 """Groups, words of a page and bits of the table: together they fit the cache of one core."""
 
 OUT_WORDS, PIECES = 1 << 18, 1024
-SAMPLE_IONS = 1 << 20
+SAMPLE_IONS = 1 << 18
 WORKERS = 2
 LAYOUT = 1
 """Number of this way of sharing out; a spill of another one is of no use."""

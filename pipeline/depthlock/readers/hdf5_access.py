@@ -35,7 +35,7 @@ def opened(path: Path) -> Iterator[h5py.File]:
     try:
         file = _handle(path)
     except FileNotFoundError:
-        raise ReadError("there is no such file", where=str(path), hint="check the path") from None
+        raise _missing(path) from None
     except HDF5_FAULTS as error:
         raise ReadError(
             _why_unopened(path, error),
@@ -67,6 +67,16 @@ def _handle(path: Path) -> h5py.File:
         if "locking flag" not in str(error):
             raise
         return h5py.File(path, "r")
+
+
+def _missing(path: Path) -> ReadError:
+    if path.is_symlink():
+        return ReadError(
+            f"the file is a link to {path.readlink()}, which is not there",
+            where=str(path),
+            hint="event files are not copied into the results: move the raw data with them, or run the session again",
+        )
+    return ReadError("there is no such file", where=str(path), hint="check the path")
 
 
 def _why_unopened(path: Path, error: Exception) -> str:

@@ -20,6 +20,14 @@ INTEGER_SHOTS_TOLERANCE = 0.02
 """How far the shots per pixel computed from rate, frame time and raster may lie from an integer, relatively."""
 
 
+_OF_TOFSIMS = re.compile(rb"^(Technique:\s*[-+]?TofSIMS|Mass/Time:)", re.MULTILINE | re.IGNORECASE)
+
+
+def of_tofsims(head: bytes) -> bool:
+    """Whether the first bytes of a file are such a header, of a TOF-SIMS measurement."""
+    return head.startswith(b"SOFH") and _OF_TOFSIMS.search(head) is not None
+
+
 @dataclass(frozen=True)
 class PhiHeader:
     """A parsed header.

@@ -24,6 +24,7 @@ import xarray as xr
 
 from depthlock.model.errors import ReadError
 from depthlock.readers.gathering import gather, summary
+from depthlock.readers.phi_header import of_tofsims
 from depthlock.readers.spectra import Spectrum, photon_energy_of_anode, select
 
 _START = b"SOFH"
@@ -74,7 +75,7 @@ def recognises(path: Path, head: bytes) -> bool:
     ReadError
         If the header is PHI's and of another technique.
     """
-    if not head.startswith(_START):
+    if not head.startswith(_START) or of_tofsims(head):
         return False
     technique = re.search(rb"^Technique:\s*(\S+)", head, re.MULTILINE)
     if technique and technique.group(1).upper() != b"XPS":

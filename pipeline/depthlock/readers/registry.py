@@ -150,8 +150,15 @@ def _names_in(folder: Path) -> list[str]:
         return []
 
 
-def find(path: str | Path) -> Reader:
+def find(path: str | Path, technique: str = "") -> Reader:
     """Return the reader for a file, by its content.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    technique : str
+        What the file should hold; the message then names formats of that technique alone.
 
     Raises
     ------
@@ -177,7 +184,7 @@ def find(path: str | Path) -> Reader:
     seen = foreign(head)
     if seen is not None:
         raise ReadError(f"this is {seen[0]}, which depthlock does not read yet", where=str(path), hint=seen[1])
-    known = "; ".join(dict.fromkeys(reader.title for reader in readers()))
+    known = "; ".join(dict.fromkeys(one.title for one in readers() if technique in {"", one.technique}))
     hint = "export the data in one of these formats, or install a reader for it"
     if unavailable:
         hint += "; not asked: " + ", ".join(unavailable)

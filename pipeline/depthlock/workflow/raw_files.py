@@ -84,7 +84,7 @@ def _raw_file(
     path = loaded.resolve(settings.pop("file"))
     where = loaded.where(*keys)
     try:
-        reader = registry.find(path)
+        reader = registry.find(path, technique)
     except DepthlockError as error:
         raise _placed(error, where) from error
     if reader.technique != technique:
