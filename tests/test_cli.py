@@ -36,7 +36,7 @@ def test_help_comes_at_once() -> None:
         said = subprocess.run([sys.executable, "-m", "depthlock", "--help"], capture_output=True, text=True, check=True)
         took.append(time.perf_counter() - begun[1])
     assert min(took) < 0.5
-    for command in ("run", "check", "info", "peaks", "new", "status", "view", "simulate", "schema", "stage"):
+    for command in ("run", "check", "info", "peaks", "new", "status", "export", "view", "simulate", "schema", "stage"):
         assert f"\n    {command} " in said.stdout
 
 

@@ -88,6 +88,15 @@ def _parser() -> argparse.ArgumentParser:
     new.add_argument("folder", type=Path, metavar="FOLDER", help="folder; its sub-folders are samples")
     status = add("status", _status, "say how far a session is, and what has changed since")
     status.add_argument("session", type=Path, metavar="SESSION", help="session file (.yaml)")
+    export = add("export", _export, "write the ion volumes of a session that was run, for Fiji, napari and others")
+    export.add_argument("session", type=Path, metavar="SESSION", help="session file (.yaml)")
+    export.add_argument("--sample", action="append", metavar="NAME", help="only this sample; may be repeated")
+    export.add_argument("--ions", type=_words, default=(), metavar="A,B", help="ions (default: all followed)")
+    export.add_argument(
+        "--binning", type=_three, default=(1, 1, 1), metavar="SCAN,Y,X", help="a voxel (default: 1,1,1)"
+    )
+    export.add_argument("--format", choices=("ome-tiff", "netcdf"), default="ome-tiff", help="default: ome-tiff")
+    export.add_argument("--output", type=Path, metavar="FOLDER", help="default: exports/ of the results")
     view = add("view", _view, "open a session's results in napari")
     view.add_argument("session", type=Path, metavar="SESSION", help="session file (.yaml), or a results folder")
     simulate = add("simulate", _simulate, "write a session with known truth")
@@ -108,6 +117,17 @@ def _count(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"found {text!r}; expected a whole number from 1")
     return number
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def _three(text: str) -> tuple[int, ...]:
+    numbers = tuple(_count(word.strip()) for word in text.split(","))
+    if len(numbers) != 3:
+        raise argparse.ArgumentTypeError(f"found {text!r}; expected three whole numbers, such as 1,2,2")
+    return numbers
 
 
 def _run(parsed: argparse.Namespace) -> int:
@@ -321,6 +341,16 @@ def _view(parsed: argparse.Namespace) -> int:
             f"the viewer is not installed ({error})", hint="install it with: pip install 'depthlock[napari]'"
         ) from error
     view_session(parsed.session)
+    return OK
+
+
+def _export(parsed: argparse.Namespace) -> int:
+    from depthlock.workflow.export import VolumeExport, export_volumes
+    from depthlock.workflow.results import SessionResults
+
+    wanted = VolumeExport(tuple(parsed.sample or ()), parsed.ions, parsed.binning, parsed.format)
+    for path in export_volumes(SessionResults.of_session(parsed.session), wanted, parsed.output):
+        print(f"wrote {path}")
     return OK
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from depthlock.tofsims.field_of_view import view_of
 from depthlock.tofsims.mass_drift import drift_of
 from depthlock.tofsims.volume import ion_volume
+from depthlock.tofsims.volumes import edges_of, even_weights
 
 LATERAL_VOXELS = (64, 16)
 """Voxels a side, at most and at least: in 3-D napari needs a small volume, and few ions fill a larger one."""
@@ -107,13 +108,7 @@ def even_axis(edges: NDArray[np.float64], counts: NDArray[np.float64], steps: in
     ndarray
         Counts on (steps, ...).
     """
-    summed = np.concatenate([np.zeros((1, *counts.shape[1:])), np.cumsum(counts, axis=0)])
-    wanted = np.linspace(edges[0], edges[-1], steps + 1)
-    at = np.interp(wanted, edges, np.arange(edges.size))
-    lower = np.clip(at.astype(np.int64), 0, edges.size - 2)
-    share = (at - lower).reshape(-1, *(1,) * (counts.ndim - 1))
-    cumulative = summed[lower] * (1 - share) + summed[lower + 1] * share
-    even: NDArray[np.float64] = np.diff(cumulative, axis=0)
+    even: NDArray[np.float64] = np.tensordot(even_weights(edges, steps), counts, axes=1)
     return even
 
 
@@ -175,6 +170,4 @@ def _edges(profile: xr.Dataset, depth: xr.Dataset | None) -> tuple[NDArray[np.fl
         centres, unit = depth["scan_depth"].values.astype(np.float64), "nm"
     if centres.size < 2 or not (np.diff(centres) > 0).all():
         return np.arange(centres.size + 1, dtype=np.float64), "1"
-    middle = (centres[1:] + centres[:-1]) / 2
-    first, last = 2 * centres[0] - middle[0], 2 * centres[-1] - middle[-1]
-    return np.concatenate([[first], middle, [last]]), unit
+    return edges_of(centres), unit

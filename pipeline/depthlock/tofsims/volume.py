@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
@@ -10,6 +12,9 @@ from depthlock.model.errors import MeasurementError
 from depthlock.tofsims.field_of_view import FieldOfView, whole_raster
 from depthlock.tofsims.mass_drift import MassDrift
 from depthlock.tofsims.raster import Raster, pixel_pitch, raster_of
+
+LARGEST_CHUNK = 1 << 25
+"""Voxels of a chunk at most, 128 MB: nearly all volumes are one."""
 
 
 def ion_volume(
@@ -40,9 +45,9 @@ def ion_volume(
     Returns
     -------
     xr.DataArray
-        ``counts`` on (scan, y, x), uint32, dask-backed in one chunk: the window is one contiguous slice of the store,
-        so the ions are read once. Coordinates are voxel centres: sputter_time in s, y and x in µm, or in pixels where
-        the file has no pixel pitch.
+        ``counts`` on (scan, y, x), uint32, dask-backed in chunks of `LARGEST_CHUNK` voxels: the window is one
+        contiguous slice of the store, read once a chunk. Coordinates are voxel centres: sputter_time in s, y and x in
+        µm, or in pixels where the file has no pixel pitch.
 
     Raises
     ------
@@ -59,20 +64,20 @@ def ion_volume(
 
     view = view or whole_raster(raster_of(events))
     raster = view.raster
-    bins, indptr = events["mass_bin"].values, events["indptr"].values
     margin = drift.margin(bin_high) if drift is not None and drift.seen else 0
-    first, last = (int(k) for k in np.searchsorted(bins, [bin_low - margin, bin_high + margin], side="left"))
-    window = slice(int(indptr[first]), int(indptr[last]))
+    window = (bin_low, bin_high, margin)
     shape = tuple(
         -(-size // step) for size, step in ((raster.scans, bin_scan), (raster.rows, bin_y), (raster.columns, bin_x))
     )
     steps = (bin_scan, bin_y, bin_x)
-    pixel, count = events["pixel_id"].chunk().data[window], events["count"].chunk().data[window]
-    if margin and drift is not None:
-        row = np.repeat(bins[first:last].astype(np.int64), np.diff(indptr[first : last + 1]).astype(np.int64))
-        count = delayed(_inside)(pixel, count, row, bin_low, bin_high, raster, drift)
-    counted = delayed(_count_voxels)(pixel, count, view, steps, shape)
-    cube = da.from_delayed(counted, shape=shape, dtype=np.uint32)  # type: ignore[no-untyped-call]  # dask has no types
+    deep = max(LARGEST_CHUNK // (shape[1] * shape[2]), 1)
+    parts = []
+    for first in range(0, shape[0], deep):
+        scans = range(first, min(first + deep, shape[0]))
+        # In a partial, dask leaves the store lazy: the task reads it block by block.
+        counted = delayed(partial(_count_voxels, events, window, view, drift, steps, shape[1:], scans))()
+        parts.append(da.from_delayed(counted, shape=(len(scans), *shape[1:]), dtype=np.uint32))  # type: ignore[no-untyped-call]  # dask has no types
+    cube = da.concatenate(parts)  # type: ignore[no-untyped-call]
     time, y, x, unit = grid_centres(events, raster, steps)
     coords = {
         "sputter_time": ("scan", time, {"units": "s"}),
@@ -80,21 +85,6 @@ def ion_volume(
         "x": ("x", x, {"units": unit}),
     }
     return xr.DataArray(cube, dims=("scan", "y", "x"), coords=coords, name="counts", attrs={"units": "1"})
-
-
-def _inside(
-    pixel_id: NDArray[np.generic],
-    count: NDArray[np.generic],
-    mass_bin: NDArray[np.int64],
-    bin_low: int,
-    bin_high: int,
-    raster: Raster,
-    drift: MassDrift,
-) -> NDArray[np.generic]:
-    """The counts, with zeros for ions that are in the window only for their scan's drift."""
-    scan = raster.scan_of(np.asarray(pixel_id).astype(np.int64))
-    steady = mass_bin - drift.late(bin_low, bin_high)[scan]
-    return np.where((steady >= bin_low) & (steady < bin_high), count, 0)
 
 
 def grid_centres(
@@ -112,19 +102,36 @@ def grid_centres(
 
 
 def _count_voxels(
-    pixel_id: NDArray[np.generic],
-    count: NDArray[np.generic],
+    events: xr.Dataset,
+    window: tuple[int, int, int],
     view: FieldOfView,
+    drift: MassDrift | None,
     steps: tuple[int, int, int],
-    shape: tuple[int, int, int],
+    shape: tuple[int, ...],
+    scans: range,
 ) -> NDArray[np.uint32]:
-    counted, scan, place = view.locate(np.asarray(pixel_id).astype(np.int64))
-    voxel = scan // steps[0]
-    voxel = voxel * shape[1] + place // view.raster.columns // steps[1]
-    voxel = voxel * shape[2] + place % view.raster.columns // steps[2]
-    weights = np.asarray(count, dtype=np.float64)[counted]
-    summed = np.bincount(voxel, weights=weights, minlength=int(np.prod(shape)))
-    return np.asarray(summed, dtype=np.uint32).reshape(shape)
+    """Counts on (scan, y, x) of some groups of scans, with one block of the window's ions in memory at a time."""
+    low, high, margin = window
+    bins, indptr = events["mass_bin"].values, events["indptr"].values
+    first, last = (int(k) for k in np.searchsorted(bins, [low - margin, high + margin], side="left"))
+    start, stop = int(indptr[first]), int(indptr[last])
+    pixel, count = (events[name].chunk().data[start:stop] for name in ("pixel_id", "count"))
+    summed = np.zeros(len(scans) * shape[0] * shape[1], dtype=np.uint32)
+    for ids, numbers in zip(pixel.blocks, count.rechunk(pixel.chunks).blocks, strict=True):
+        place_ids = np.asarray(ids.compute(scheduler="synchronous")).astype(np.int64)
+        weights = np.asarray(numbers.compute(scheduler="synchronous")).astype(np.uint32)
+        if margin and drift is not None:
+            row = np.searchsorted(indptr, np.arange(start, start + place_ids.size), side="right") - 1
+            steady = bins[row] - drift.late(low, high)[view.raster.scan_of(place_ids)]
+            weights = np.where((steady >= low) & (steady < high), weights, 0).astype(np.uint32)
+        start += place_ids.size
+        counted, scan, place = view.locate(place_ids)
+        group = scan // steps[0] - scans.start
+        voxel = group * shape[0] + place // view.raster.columns // steps[1]
+        voxel = voxel * shape[1] + place % view.raster.columns // steps[2]
+        here = (group >= 0) & (group < len(scans))
+        np.add.at(summed, voxel[here], weights[counted][here])
+    return summed.reshape(len(scans), *shape)
 
 
 def centres(values: NDArray[np.float64], step: int) -> NDArray[np.float64]:
