@@ -146,10 +146,14 @@ class DeconvolveOptions(StageOptions):
         "'position(O 1s/C-O) = position(O 1s/V-O) + 1.8' (eV), 'atoms(C 1s/CF3) = atoms(F 1s/CF3) / 3', "
         "or 'free fwhm(F 1s/CF3)' for a width of its own at every level",
     )
+    open_tails: bool = Field(
+        True,
+        description="fit how far the tails of lines reach where nobody chose a shape: between those of a pseudo-Voigt "
+        "and those of a squared Lorentzian; areas that owe most of their error to it are flagged shape_sensitive",
+    )
     compared_shapes: tuple[LineShapeName, ...] = Field(
-        ("gl_product", "LA(1.53,243)"),
-        description="shapes tried in place of pseudo_voigt where nobody chose one; areas that depend on it are "
-        "flagged shape_sensitive and their errors widened",
+        ("gl_product",),
+        description="shapes tried where nobody chose one, and taken where the data clearly ask for them",
     )
 
     def verify(self) -> None:

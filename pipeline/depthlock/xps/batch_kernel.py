@@ -11,7 +11,9 @@ from scipy.special import ndtr
 
 from depthlock.xps.shapes import GAUSS_SIGMA_OF_FWHM, FloatArray
 
-_REACH, _STEP = 40.0, 0.02
+REACH, STEP = 40.0, 0.01
+"""Half length and step of the tables in full widths at half maximum."""
+
 _GAUSS_PEAK = 1.0 / (GAUSS_SIGMA_OF_FWHM * np.sqrt(2.0 * np.pi))
 _GAUSS_RATE = 1.0 / GAUSS_SIGMA_OF_FWHM**2
 _LORENTZ_PEAK = 2.0 / np.pi
@@ -27,7 +29,7 @@ def shape_tables() -> FloatArray:
 
     Hermite interpolation with their known derivatives is good to 1e-8 in between.
     """
-    grid = np.arange(-_REACH, _REACH + 1.5 * _STEP, _STEP)
+    grid = np.arange(-REACH, REACH + 1.5 * STEP, STEP)
     gauss = _GAUSS_PEAK * np.exp(-0.5 * _GAUSS_RATE * grid**2)
     return np.ascontiguousarray(
         np.stack(
@@ -76,15 +78,15 @@ def _model(
         for i in range(points):
             u = (energy[i] - place) * inverse
             # Beyond the table the Lorentzian's cumulative is wrong by less than 0.4 %, the rest is exact.
-            t = (min(max(u, -_REACH), _REACH) + _REACH) * (1.0 / _STEP)
+            t = (min(max(u, -REACH), REACH) + REACH) * (1.0 / STEP)
             k = int(t)
             t -= k
-            left = (k * _STEP) - _REACH
-            right = left + _STEP
+            left = (k * STEP) - REACH
+            right = left + STEP
             # Hermite weights of values and slopes.
             f = t * (1.0 - t)
             w = t * t * (3.0 - 2.0 * t)
-            d0, d1 = f * (1.0 - t) * _STEP, -f * t * _STEP
+            d0, d1 = f * (1.0 - t) * STEP, -f * t * STEP
             a, b = tables[k, 0], tables[k + 1, 0]
             gauss = a + w * (b - a) - _GAUSS_RATE * (d0 * left * a + d1 * right * b)
             low, high = tables[k, 1], tables[k + 1, 1]

@@ -37,6 +37,10 @@ uncertainty of it."""
 LEAST_WIDTH = 0.7
 """How far below the library's smallest width, as a share of it, a level's own width may lie."""
 
+TAIL_STD = 0.5
+"""Prior standard deviation of the share of short tails, around none: a Voigt line has about 0.4, CasaXPS's
+LA(1.53,243) all."""
+
 WIDTH_SHARE = 0.25
 """Prior standard deviation of a width as a share of the range that the library allows."""
 
@@ -109,12 +113,13 @@ class _Table:
 class _LineColumns:
     """Lines of a block while they are collected."""
 
-    def __init__(self, table: _Table) -> None:
+    def __init__(self, table: _Table, open_labels: frozenset[str]) -> None:
         self.table = table
+        self.open_labels = open_labels
         self.labels: list[str] = []
         self.owners: list[int] = []
         self.shapes: list[str] = []
-        self.rows: list[tuple[int, float, int, int, int, int]] = []
+        self.rows: list[tuple[int, float, int, int, int, int, int]] = []
 
     def add(self, region: Region, order: int, component: Component) -> None:
         """Add a component's one or two lines."""
@@ -137,8 +142,9 @@ class _LineColumns:
         mixing = table.index(f"{region.name} lorentzian", component.lorentzian, MIXING_STD, 0.0, 1.0)
         places = table.places
         places |= {("position", label): position, ("fwhm", label): width, ("lorentzian", region.name): mixing}
+        tail = table.index(f"{region.name} short tails", 0.0, TAIL_STD, 0.0, 1.0) if label in self.open_labels else -1
         if component.splitting is None:
-            self.rows.append((number, 1.0, position, width, mixing, -1))
+            self.rows.append((number, 1.0, position, width, mixing, -1, tail))
             self.shapes.append(component.shape)
             return
         strong = 1.0 / (1.0 + component.area_ratio)
@@ -159,16 +165,16 @@ class _LineColumns:
             component.splitting + 4.0 * SPLITTING_STD_EV,
         )
         places |= {("fwhm_weak", label): weak_width, ("splitting", label): splitting}
-        self.rows.append((number, strong, position, width, mixing, -1))
-        self.rows.append((number, 1.0 - strong, position, weak_width, mixing, splitting))
+        self.rows.append((number, strong, position, width, mixing, -1, tail))
+        self.rows.append((number, 1.0 - strong, position, weak_width, mixing, splitting, tail))
         self.shapes += [component.shape, component.shape]
 
     def lines(self) -> Lines:
         """The lines as arrays."""
-        component, share, position, width, mixing, splitting = (
+        component, share, position, width, mixing, splitting, tail = (
             np.asarray(column) for column in zip(*self.rows, strict=True)
         )
-        return Lines(component, share, position, width, mixing, splitting, tuple(self.shapes))
+        return Lines(component, share, position, width, mixing, splitting, tail, tuple(self.shapes))
 
 
 def width_owner(region: Region, component: Component) -> str:
@@ -206,6 +212,7 @@ def build_blocks(
     limits: Mapping[str, tuple[float, float]] | None = None,
     constraints: Sequence[Constraint] = (),
     factors: Mapping[str, float] | None = None,
+    open_labels: frozenset[str] = frozenset(),
 ) -> tuple[list[Block], Shared]:
     """The numerical blocks of a group and its shared parameters.
 
@@ -222,6 +229,8 @@ def build_blocks(
         Those of parameters that are not in the group have no effect.
     factors : mapping of str to float, optional
         Sensitivity factors of the core levels, for ties of atoms.
+    open_labels : frozenset of str
+        Components `region/component` whose tails are fitted.
 
     Returns
     -------
@@ -235,7 +244,7 @@ def build_blocks(
         if background == "file":
             windows = [within_stated_background(window) for window in windows]
         rate = np.concatenate([window.rate for window in windows], axis=1)
-        columns = _LineColumns(table)
+        columns = _LineColumns(table, open_labels)
         for order, region in enumerate(assignment.regions):
             for component in region.components:
                 columns.add(region, order, component)

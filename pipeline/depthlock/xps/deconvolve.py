@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -49,6 +49,7 @@ def _fit(
         limits=options.fit_windows,
         constraints=_constraints(options),
         factors=options.sensitivity.factors if options.sensitivity is not None else {},
+        open_labels=_open_labels(assignments, options),
     )
     if held is not None:
         shared = replace(shared, shift_mean=held, shift_std=np.zeros_like(held))
@@ -98,7 +99,6 @@ def _fit_core_levels(
     _check_windows(options, series.windows)
     regions = choose_shapes(options.regions, options.shapes)
     assignments = assign_regions(series.windows, regions)
-    open_labels = open_components([region for a in assignments for region in a.regions], options.shapes)
     held = _given_shift(options, series.times.size, sample)
     fits, assignments, differential = _fit_all(assignments, options, held)
     strength: dict[str, float] = {}
@@ -109,8 +109,8 @@ def _fit_core_levels(
     groups = []
     for fit in fits:
         framed, absent = hold_absent(in_frame(fit, frame.reference))
-        framed, rivals = settle_shapes(framed, options.compared_shapes, open_labels)
-        groups.append(group_result(framed, absent, rivals))
+        framed = settle_shapes(framed, options.compared_shapes, _open_labels(assignments, options))
+        groups.append(group_result(framed, absent))
         for block in framed.blocks:
             used |= component_shapes(block)
     result = assemble(groups, assignments, series.times, frame, options, differential=differential)
@@ -184,6 +184,13 @@ def _notes(assignments: list[Assignment], options: DeconvolveOptions) -> dict[st
         if any(reference.label not in measured for reference in constraint.references)
     ]
     return {"notes": notes} if notes else {}
+
+
+def _open_labels(assignments: Sequence[Assignment], options: DeconvolveOptions) -> frozenset[str]:
+    """Components whose line shape nobody chose; none where the session wants the library's as it is."""
+    if not options.open_tails:
+        return frozenset()
+    return open_components([region for a in assignments for region in a.regions], options.shapes)
 
 
 def _given_shift(options: DeconvolveOptions, levels: int, sample: str) -> FloatArray | None:

@@ -11,12 +11,16 @@ from depthlock.xps.errors import Covariance
 from depthlock.xps.fit import GroupFit
 from depthlock.xps.model import Block, evaluate
 from depthlock.xps.shapes import FloatArray
+from depthlock.xps.solver import block_slices
 
 DETECTION_SIGMA = 3.0
 """Smallest area over its error that counts as detected."""
 
 CORRELATION_LIMIT = 0.95
 """Correlation of two areas above which they are flagged."""
+
+OPEN_TAILS = 0.7
+"""Error of the share of short tails, over its prior's, above which the data do not decide."""
 
 POOR_SIGMA = 4.0
 """Excess of chi-square, or lack of the von Neumann ratio, in standard deviations that is called a poor fit."""
@@ -76,6 +80,20 @@ def correlated(errors: Covariance, block: Block, part: slice) -> NDArray[np.bool
     matrix = np.abs(covariance / (std[:, :, None] * std[:, None, :]))
     matrix[:, np.arange(block.components), np.arange(block.components)] = 0.0
     return np.asarray(matrix.max(axis=2, initial=0.0) > CORRELATION_LIMIT)
+
+
+def shape_sensitive(fit: GroupFit, number: int, errors: Covariance) -> NDArray[np.bool_]:
+    """Areas that owe most of their variance to tails that the data leave open, (levels, components)."""
+    block, part = fit.blocks[number], block_slices(fit.blocks)[number]
+    result = np.zeros((block.rate.shape[0], block.components), dtype=bool)
+    for line in np.flatnonzero(block.lines.tail >= 0):
+        component, tail = int(block.lines.component[line]), int(block.lines.tail[line])
+        spread = errors.shared[tail, tail]
+        if spread <= (OPEN_TAILS * fit.shared.std[tail]) ** 2:
+            continue
+        own = errors.level[:, part.start + component, part.start + component]
+        result[:, component] |= errors.cross[:, part.start + component, tail] ** 2 / spread > 0.5 * own
+    return result
 
 
 def needless(area: FloatArray, std: FloatArray, points: int) -> NDArray[np.bool_]:

@@ -236,6 +236,6 @@ def _line(component: Mapping[str, Any], one: _Spectrum, zero: float) -> ExpertLi
         if form.kind == "GL":
             # CasaXPS's width of a product is that of either factor.
             width *= tabulated_line(form.name).width
-        shape = line_shape(form.name, one.energy - position, np.array([width]), np.zeros(1))
+        shape = line_shape(form.name, one.energy - position, np.array([width]), 0.0)
         curve = area * shape.density
     return ExpertLine(str(component["name"]), str(component["shape"]), position, width, area, curve)

@@ -14,7 +14,7 @@ level's own, as are deviations from shared parameters that a session sets free. 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +41,8 @@ class Lines:
         Shared parameters.
     splitting : ndarray of int
         Shared parameter that is added to the position; -1 for none.
+    tail : ndarray of int
+        Shared parameter that is the share of short tails of a `pseudo_voigt`; -1 for none.
     shape : tuple of str
         As `depthlock.model.line_shapes.parse_shape` reads it; the mixing of shapes with numbers has no effect.
     """
@@ -51,11 +53,16 @@ class Lines:
     width: IntArray
     mixing: IntArray
     splitting: IntArray
+    tail: IntArray
     shape: tuple[str, ...]
 
     def energies(self, shared: FloatArray) -> FloatArray:
         """Position of every line, eV; the shared parameters stand along the last axis."""
         return np.asarray(shared[..., self.position] + np.where(self.splitting >= 0, shared[..., self.splitting], 0.0))
+
+    def tails(self, shared: FloatArray) -> FloatArray:
+        """Share of short tails of every line, 1."""
+        return np.asarray(np.where(self.tail >= 0, shared[self.tail], 0.0))
 
 
 @dataclass(frozen=True)
@@ -154,9 +161,8 @@ class Block:
     def shared(self) -> IntArray:
         """Shared parameters that the block depends on, sorted."""
         lines = self.lines
-        return np.unique(
-            np.concatenate([lines.position, lines.width, lines.mixing, lines.splitting[lines.splitting >= 0]])
-        )
+        every = np.concatenate([lines.position, lines.width, lines.mixing, lines.splitting, lines.tail])
+        return np.unique(every[every >= 0])
 
 
 @dataclass(frozen=True)
@@ -228,25 +234,37 @@ class Curves:
     jacobian: FloatArray
 
 
-def line_shape(name: str, distance: FloatArray, width: FloatArray, mixing: FloatArray) -> LineShape:
-    """One line of a named shape; the mixing has an effect on shapes that fit one, and is one for all levels."""
+def line_shape(name: str, distance: FloatArray, fwhm: FloatArray, mixing: float, tail: float = 0.0) -> LineShape:
+    """One line of a named shape; mixing and tail have an effect on shapes that fit them."""
     if name == "pseudo_voigt":
-        return pseudo_voigt(distance, width, mixing)
+        return pseudo_voigt(distance, fwhm, np.asarray(mixing), np.asarray(tail))
     form = parse_shape(name)
     if form.kind in FREE_MIXING:
-        return tabulated_family(name).evaluate(distance, width, float(np.ravel(mixing)[0]))
+        return tabulated_family(name).evaluate(distance, fwhm, mixing)
     if form.kind == "SGL":
-        return pseudo_voigt_sum(distance, width, form.numbers[0] / 100.0)
-    return tabulated_line(name).evaluate(distance, width)
+        return pseudo_voigt_sum(distance, fwhm, form.numbers[0] / 100.0)
+    return tabulated_line(name).evaluate(distance, fwhm)
 
 
-def _line_shapes(lines: Lines, distance: FloatArray, width: FloatArray, mixing: FloatArray) -> LineShape:
-    """All lines of a block, (levels, lines, points)."""
+def _line_shapes(
+    block: Block, shared: FloatArray, place: FloatArray, width: FloatArray, *, derivatives: bool
+) -> LineShape:
+    """All lines of a block, (levels, lines, points), at measured energies and with widths (levels, lines)."""
+    from depthlock.xps.model_kernel import pseudo_voigt_lines
+
+    lines = block.lines
+    mixing, tail = shared[lines.mixing], lines.tails(shared)
     if all(name == "pseudo_voigt" for name in lines.shape):
-        return pseudo_voigt(distance, width, mixing)
-    parts = [line_shape(name, distance[:, k], width[:, k], mixing[:, k]) for k, name in enumerate(lines.shape)]
-    names = ("density", "cumulative", "slope", "mixing_density", "mixing_cumulative")
-    return LineShape(*(np.stack([getattr(part, name) for part in parts], axis=1) for name in names))
+        return pseudo_voigt_lines(block.energy, place, width, mixing, tail, derivatives=derivatives)
+    distance = block.energy[None, None, :] - place[:, :, None]
+    parts = [
+        line_shape(name, distance[:, k], width[:, k, None], mixing[k], tail[k]) for k, name in enumerate(lines.shape)
+    ]
+    columns = (
+        np.stack([np.broadcast_to(getattr(part, column.name), distance[:, 0].shape) for part in parts], axis=1)
+        for column in fields(LineShape)
+    )
+    return LineShape(*columns)
 
 
 def evaluate(
@@ -274,14 +292,10 @@ def evaluate(
     areas, straight, steps = level[:, :count], level[:, count:first], level[:, first_step:]
     columns_straight = block.straight
     step = steps[:, block.region]
-    at_levels = shared[None, :]
-    if block.freed.size:
-        at_levels = np.repeat(at_levels, level.shape[0], axis=0)
-        at_levels[:, block.freed] += level[:, block.deviations]
-    position = lines.energies(at_levels)
-    distance = block.energy[None, None, :] - shift[:, None, None] - position[:, :, None]
-    width = at_levels[:, lines.width, None]
-    shape = _line_shapes(lines, distance, width, shared[lines.mixing][None, :, None])
+    at_levels = np.repeat(shared[None, :], level.shape[0], axis=0)
+    at_levels[:, block.freed] += level[:, block.deviations]
+    place, width = shift[:, None] + lines.energies(at_levels), at_levels[:, lines.width]
+    shape = _line_shapes(block, shared, place, width, derivatives=jacobian)
     membership = np.zeros((count, lines.component.size))
     membership[lines.component, np.arange(lines.component.size)] = lines.share
     density = np.matmul(membership, shape.density)
@@ -292,27 +306,26 @@ def evaluate(
     if not jacobian:
         return Curves(density, cumulative, model, background, np.zeros((*model.shape, 0)))
 
+    from depthlock.xps.model_kernel import add_line_derivatives
+
     used = block.shared
-    columns = np.zeros((*model.shape, own + 1 + used.size))
-    columns[:, :, :count] = np.moveaxis(density + step[:, :, None] * cumulative, 1, 2)
-    columns[:, :, count:first] = columns_straight
+    columns = np.zeros((model.shape[0], own + 1 + used.size, model.shape[1]))
+    columns[:, :count] = density + step[:, :, None] * cumulative
+    columns[:, count:first] = columns_straight.T
     if block.step:
         for region in range(block.regions):
-            columns[:, :, first_step + region] = raised[:, block.region == region].sum(axis=1)
-    height = (areas[:, lines.component] * lines.share)[:, :, None]
-    rise = step[:, lines.component][:, :, None]
-    by_energy = height * (shape.slope + rise * shape.density)
-    by_width = -height * (shape.density + distance * (shape.slope + rise * shape.density)) / width
-    by_mixing = height * (shape.mixing_density + rise * shape.mixing_cumulative)
-    columns[:, :, own] = -by_energy.sum(axis=1)
-    sources = (
-        (lines.position, -by_energy),
-        (lines.splitting, -by_energy),
-        (lines.width, by_width),
-        (lines.mixing, by_mixing),
+            columns[:, first_step + region] = raised[:, block.region == region].sum(axis=1)
+    sources = (lines.position, lines.splitting, lines.width, lines.mixing, lines.tail)
+    shared_places = [np.where(index >= 0, own + 1 + np.searchsorted(used, index), -1) for index in sources]
+    add_line_derivatives(
+        columns,
+        np.stack([np.full(lines.component.size, own), *shared_places]),
+        place,
+        block.energy,
+        width,
+        areas[:, lines.component] * lines.share,
+        step[:, lines.component],
+        tuple(getattr(shape, column.name) for column in fields(LineShape)),
     )
-    for indices, derivative in sources:
-        for line in np.flatnonzero(indices >= 0):
-            columns[:, :, own + 1 + int(np.searchsorted(used, indices[line]))] += derivative[:, line, :]
-    columns[:, :, block.deviations] = columns[:, :, own + 1 + np.searchsorted(used, block.freed)]
-    return Curves(density, cumulative, model, background, columns)
+    columns[:, block.deviations] = columns[:, own + 1 + np.searchsorted(used, block.freed)]
+    return Curves(density, cumulative, model, background, np.swapaxes(columns, 1, 2))

@@ -15,7 +15,6 @@ from depthlock.xps.assign import Assignment
 from depthlock.xps.build import WIDTH_SHARE, width_owner
 from depthlock.xps.errors import AreaInterval, Covariance, area_intervals
 from depthlock.xps.fit import GroupFit
-from depthlock.xps.shape_choice import RivalShape, ShapeSpread, shape_spread
 from depthlock.xps.shapes import FloatArray
 from depthlock.xps.solver import Normal, block_slices
 
@@ -27,17 +26,13 @@ HELD_SHARE = 0.7
 
 @dataclass(frozen=True)
 class GroupResult:
-    """A fitted group, the components held near the library's shape, and errors (with areas at zero free, and held).
-
-    `rivals` are fits of the group with other line shapes.
-    """
+    """A fitted group, the components held near the library's shape, and errors (with areas at zero free, and held)."""
 
     fit: GroupFit
     absent: frozenset[str]
     normal: Normal
     errors: Covariance
     bounded_errors: Covariance
-    rivals: tuple[RivalShape, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -70,7 +65,6 @@ class BlockNumbers:
     assignment: Assignment
     grade: diagnostics.Quality
     areas: AreaInterval
-    spread: ShapeSpread
     common: Flags
     area_flags: list[Flags]
 
@@ -88,9 +82,7 @@ class BlockNumbers:
         start = block_slices(self.group.fit.blocks)[self.number].start
         index = start + self.inside(place)
         matrix = (errors or self.group.errors).level[:, index[:, None], index[None, :]]
-        inside = self.inside(place)
-        spread = self.spread.covariance[:, inside[:, None], inside[None, :]]
-        return np.asarray(matrix * self.grade.inflation[:, None, None] ** 2 + spread)
+        return np.asarray(matrix * self.grade.inflation[:, None, None] ** 2)
 
     def step(self, place: int) -> FloatArray:
         """Shirley step of a core level, 1/eV."""
@@ -132,10 +124,7 @@ def block_numbers(group: GroupResult, number: int, assignment: Assignment) -> Bl
     fit = group.fit
     block, part = fit.blocks[number], block_slices(fit.blocks)[number]
     grade = diagnostics.quality(fit, number)
-    bare = area_intervals(fit, number, group.normal, group.errors, grade.inflation)
-    spread = shape_spread(fit, number, group.rivals, bare.std)
-    added = np.einsum("lkk->lk", spread.covariance)
-    areas = area_intervals(fit, number, group.normal, group.errors, grade.inflation, added) if added.any() else bare
+    areas = area_intervals(fit, number, group.normal, group.errors, grade.inflation)
     levels = np.ones(block.rate.shape[0], dtype=bool)
     common = joined(
         where(levels & (not assignment.from_library), "no_chemistry"),
@@ -144,6 +133,7 @@ def block_numbers(group: GroupResult, number: int, assignment: Assignment) -> Bl
         where(diagnostics.background_above_data(fit, number), "background_above_data"),
     )
     matched = diagnostics.correlated(group.errors, block, part)
+    sensitive = diagnostics.shape_sensitive(fit, number, group.errors)
     rival = diagnostics.rival_components(fit, number, areas.std)
     needless = diagnostics.needless(areas.value, areas.std, block.rate.size)
     detected = areas.value >= diagnostics.DETECTION_SIGMA * areas.std
@@ -153,12 +143,12 @@ def block_numbers(group: GroupResult, number: int, assignment: Assignment) -> Bl
             where(~detected[:, k], "not_detected"),
             where(matched[:, k], "correlated"),
             where(rival[:, k], "not_identifiable"),
-            where(spread.sensitive[:, k], "shape_sensitive"),
+            where(sensitive[:, k], "shape_sensitive"),
             where(levels & bool(needless[k]), "over_fitted"),
         )
         for k in range(block.components)
     ]
-    return BlockNumbers(group, number, assignment, grade, areas, spread, common, area_flags)
+    return BlockNumbers(group, number, assignment, grade, areas, common, area_flags)
 
 
 def _fraction(area: FloatArray, matrix: FloatArray, place: int) -> tuple[FloatArray, FloatArray]:

@@ -28,17 +28,16 @@ from depthlock.xps.region_numbers import (
     joined,
     where,
 )
-from depthlock.xps.shape_choice import RivalShape
 from depthlock.xps.shapes import FloatArray
 
 COMPONENT_UNITS = {"area": "count * eV / s", "fraction": "1", "position": "eV", "fwhm": "eV"}
 
 
-def group_result(fit: GroupFit, absent: set[str], rivals: tuple[RivalShape, ...] = ()) -> GroupResult:
-    """A fitted group with its errors, and its fits with other line shapes."""
+def group_result(fit: GroupFit, absent: set[str]) -> GroupResult:
+    """A fitted group with its errors."""
     normal = normal_at(fit)
     bounded = covariance(fit, normal, hold_zero=True)
-    return GroupResult(fit, frozenset(absent), normal, covariance(fit, normal), bounded, rivals)
+    return GroupResult(fit, frozenset(absent), normal, covariance(fit, normal), bounded)
 
 
 def _shift(groups: Sequence[GroupResult], frame: EnergyFrame) -> ShiftNumbers:
@@ -152,19 +151,26 @@ def _diagnostics(reported: Sequence[tuple[BlockNumbers, int]]) -> dict[str, xr.V
 
 def _line_forms(reported: Sequence[tuple[BlockNumbers, int]]) -> dict[str, xr.Variable]:
     """What besides position and width makes a component's lines; NaN where a line has no such thing."""
-    rows: list[tuple[float, float, float, float]] = []
+    rows: list[tuple[float, ...]] = []
     for numbers, place in reported:
         fit, block = numbers.group.fit, numbers.group.fit.blocks[numbers.number]
         value, lines = fit.state.shared, block.lines
         for component in numbers.inside(place):
             own = np.flatnonzero(lines.component == component)
             mixing = float(value[lines.mixing[own[0]]]) if lines.shape[own[0]] in FREE_MIXING else np.nan
+            tail = float(value[lines.tail[own[0]]]) if lines.tail[own[0]] >= 0 else np.nan
             weak = (np.nan, np.nan, np.nan)
             if own.size > 1:
                 ratio = float(lines.share[own[1]] / lines.share[own[0]])
                 weak = (float(value[lines.splitting[own[1]]]), ratio, float(value[lines.width[own[1]]]))
-            rows.append((mixing, *weak))
-    names = {"lorentzian_share": "1", "weak_line_distance": "eV", "weak_line_ratio": "1", "weak_line_fwhm": "eV"}
+            rows.append((mixing, tail, *weak))
+    names = {
+        "lorentzian_share": "1",
+        "short_tail_share": "1",
+        "weak_line_distance": "eV",
+        "weak_line_ratio": "1",
+        "weak_line_fwhm": "eV",
+    }
     return {
         name: xr.Variable(("component",), np.asarray(column), {"units": unit})
         for (name, unit), column in zip(names.items(), zip(*rows, strict=True), strict=True)

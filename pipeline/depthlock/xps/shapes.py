@@ -7,7 +7,7 @@ shape of that line's Shirley step. A model built from these needs no numerical i
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,11 @@ GAUSS_SIGMA_OF_FWHM = 1.0 / (2.0 * np.sqrt(2.0 * np.log(2.0)))
 _GAUSS_PEAK = 1.0 / (GAUSS_SIGMA_OF_FWHM * np.sqrt(2.0 * np.pi))
 _GAUSS_RATE = 1.0 / GAUSS_SIGMA_OF_FWHM**2
 _LORENTZ_PEAK = 2.0 / np.pi
+SQUARED_RATE = 4.0 * (np.sqrt(2.0) - 1.0)
+"""A squared Lorentzian of unit full width at half maximum is SQUARED_PEAK / (1 + SQUARED_RATE x^2)^2."""
+
+SQUARED_PEAK = 2.0 * np.sqrt(SQUARED_RATE) / np.pi
+_NOTHING = np.zeros(())
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,8 @@ class LineShape:
         Derivative of `density` to the energy, 1/eV^2.
     mixing_density, mixing_cumulative : ndarray
         Derivatives to the Lorentzian share, 1/eV and 1.
+    tail_density, tail_cumulative : ndarray
+        Derivatives to the share of short tails, 1/eV and 1; zero for lines that have no such share.
     """
 
     density: FloatArray
@@ -44,10 +51,18 @@ class LineShape:
     slope: FloatArray
     mixing_density: FloatArray
     mixing_cumulative: FloatArray
+    tail_density: FloatArray = field(default_factory=_NOTHING.copy)
+    tail_cumulative: FloatArray = field(default_factory=_NOTHING.copy)
 
 
-def pseudo_voigt(distance: FloatArray, fwhm: FloatArray, mixing: FloatArray) -> LineShape:
-    """Area-normalised sum of a Gaussian and a Lorentzian of equal full width.
+def pseudo_voigt(
+    distance: FloatArray, fwhm: FloatArray, mixing: FloatArray, tail: FloatArray | None = None
+) -> LineShape:
+    """Area-normalised sum of a Gaussian and a Lorentzian of equal full width, its tails cut short where asked for.
+
+    A share of the Lorentzian may be replaced by the square of a Lorentzian (Student's t of three degrees of freedom,
+    tails as distance^-4), again of the same full width. A Voigt line and CasaXPS's LA(1.53,243) lie within this
+    family to 0.1 % of their areas, which a plain sum misses by 1 to 2 %.
 
     Parameters
     ----------
@@ -56,7 +71,9 @@ def pseudo_voigt(distance: FloatArray, fwhm: FloatArray, mixing: FloatArray) -> 
     fwhm : ndarray
         Full width at half maximum of either part, eV, positive.
     mixing : ndarray
-        Share of the area that is Lorentzian, 0 to 1.
+        Share of the area that is not Gaussian, 0 to 1.
+    tail : ndarray, optional
+        Part of that which is a squared Lorentzian, 0 to 1; none if absent.
 
     Returns
     -------
@@ -70,12 +87,26 @@ def pseudo_voigt(distance: FloatArray, fwhm: FloatArray, mixing: FloatArray) -> 
     lorentz_cumulative = 0.5 + np.arctan(2.0 * scaled) / np.pi
     gauss_slope = -_GAUSS_RATE * scaled * gauss / fwhm
     lorentz_slope = -8.0 * scaled * lorentz_factor * lorentz / fwhm
+    tail_density, tail_cumulative = _NOTHING, _NOTHING
+    if tail is not None:
+        root = np.sqrt(SQUARED_RATE) * scaled
+        factor = 1.0 / (1.0 + root**2)
+        squared = SQUARED_PEAK * factor**2 / fwhm
+        shorter, shorter_cumulative = squared - lorentz, 0.5 + (np.arctan(root) + root * factor) / np.pi
+        shorter_cumulative -= lorentz_cumulative
+        shorter_slope = -4.0 * SQUARED_RATE * scaled * factor * squared / fwhm - lorentz_slope
+        tail_density, tail_cumulative = mixing * shorter, mixing * shorter_cumulative
+        lorentz = lorentz + tail * shorter
+        lorentz_cumulative = lorentz_cumulative + tail * shorter_cumulative
+        lorentz_slope = lorentz_slope + tail * shorter_slope
     return LineShape(
         density=gauss + mixing * (lorentz - gauss),
         cumulative=gauss_cumulative + mixing * (lorentz_cumulative - gauss_cumulative),
         slope=gauss_slope + mixing * (lorentz_slope - gauss_slope),
         mixing_density=lorentz - gauss,
         mixing_cumulative=lorentz_cumulative - gauss_cumulative,
+        tail_density=tail_density,
+        tail_cumulative=tail_cumulative,
     )
 
 
