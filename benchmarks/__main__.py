@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import event_store, itm, xps
+from benchmarks import doublets, event_store, itm, xps
 
 BENCHMARKS = {
     "event_store": event_store.conversion,
     "itm": itm.against_pyspm,
     "xps_batch": xps.independent_spectra,
     "xps_levels": xps.levels_together,
+    "xps_doublets": doublets.doublets,
 }
 
 

@@ -16,9 +16,11 @@ from depthlock.model.errors import MeasurementError
 from depthlock.model.options import DeconvolveOptions
 from depthlock.readers import registry
 from depthlock.xps.assign import assign_regions
-from depthlock.xps.build import build_blocks
+from depthlock.xps.build import TAIL_STD, build_blocks
 from depthlock.xps.deconvolve import deconvolve
+from depthlock.xps.fit import fit_group
 from depthlock.xps.model import evaluate
+from depthlock.xps.shape_choice import open_components, tails_alike
 from depthlock.xps.windows import clean_window
 
 TFSI_F = "20240228_Au_MPPipTFSIIol3_F_1s"
@@ -97,6 +99,24 @@ def test_true_pseudo_voigts_keep_their_tails() -> None:
     alone = deconvolve(series.spectra, options(open_tails=False))
     assert np.all(np.isnan(alone.short_tail_share.values))
     assert np.median(fit.area_std.values / alone.area_std.values) < 1.5
+
+
+def test_core_levels_tell_one_another_how_lines_end() -> None:
+    series = simulate(31, levels=3, step=0.2, seconds=100.0, blocks=("F 1s", "C 1s"))
+    windows = [clean_window(key, block, np.arange(3), 3) for key, block in series.spectra.items()]
+    regions = [region for region in options().regions if region.name in ("F 1s", "C 1s")]
+    blocks, shared = build_blocks(
+        assign_regions(windows, regions), "active_shirley", open_labels=open_components(regions, {})
+    )
+    fit = fit_group(blocks, shared)
+    told = tails_alike(fit)
+    tails = [number for number, name in enumerate(shared.names) if name.endswith("short tails")]
+    assert len(tails) == 2
+    assert np.all(told.std[tails] < 0.8 * TAIL_STD)
+    assert np.all(np.abs(told.mean[tails]) < 2.0 * told.std[tails])
+    others = np.setdiff1d(np.arange(shared.mean.size), tails)
+    assert np.array_equal(told.mean[others], shared.mean[others])
+    assert np.array_equal(told.std[others], shared.std[others])
 
 
 @pytest.mark.parametrize("shape", ["voigt", "gl_product", "LA(1.3,2.5,80)"])

@@ -21,7 +21,7 @@ from depthlock.xps.links import linked_sets
 from depthlock.xps.reference import EnergyFrame, choose_frame, hold_absent, in_frame, significance
 from depthlock.xps.result import assemble, group_result
 from depthlock.xps.series import Series, sort_spectra
-from depthlock.xps.shape_choice import choose_shapes, component_shapes, open_components, settle_shapes
+from depthlock.xps.shape_choice import choose_shapes, component_shapes, open_components, settle_shapes, tails_alike
 from depthlock.xps.shapes import FloatArray
 from depthlock.xps.survey_result import AL_K_ALPHA_EV, add_survey, empty_fit
 from depthlock.xps.windows import Window
@@ -108,7 +108,8 @@ def _fit_core_levels(
     used: dict[str, str] = {}
     groups = []
     for fit in fits:
-        framed, absent = hold_absent(in_frame(fit, frame.reference))
+        framed = in_frame(fit, frame.reference)
+        framed, absent = hold_absent(replace(framed, shared=tails_alike(framed)))
         framed = settle_shapes(framed, options.compared_shapes, _open_labels(assignments, options))
         groups.append(group_result(framed, absent))
         for block in framed.blocks:
@@ -121,7 +122,7 @@ def _fit_core_levels(
         charge_reference=_describe(frame, options),
         background=options.background,
         constraints=json.dumps(options.constraints),
-        **_notes(assignments, options),
+        **_notes(result, assignments, options),
         **_photon_energy(fitted),
         line_shapes=json.dumps({label: used[label] for label in result.component.values.tolist()}),
     )
@@ -170,15 +171,23 @@ def _linked(assignments: list[Assignment], options: DeconvolveOptions) -> list[l
     return [[assignments[k] for k in numbers] for numbers in linked_sets(_constraints(options), windows)]
 
 
-def _notes(assignments: list[Assignment], options: DeconvolveOptions) -> dict[str, list[str]]:
-    """What to say about constraints of components that were not measured, as an attribute; none if nothing."""
+def _notes(result: xr.Dataset, assignments: list[Assignment], options: DeconvolveOptions) -> dict[str, list[str]]:
+    """What to say beside the numbers, as an attribute; none if nothing.
+
+    Hazards, lines that are lacking, and constraints of components that were not measured.
+    """
     measured = {
         label
         for assignment in assignments
         for region in assignment.regions
         for label in (region.name, *(f"{region.name}/{state.name}" for state in region.components))
     }
-    notes = [
+    notes = json.loads(result.attrs["hazards"])
+    notes += [
+        f"{region}: one more component, near {energy:g} eV, would describe the data better (BIC)."
+        for region, energy in json.loads(result.attrs["suggested_lines"]).items()
+    ]
+    notes += [
         f"The constraint '{constraint.text}' has no effect: not all of its components were measured."
         for constraint in _constraints(options)
         if any(reference.label not in measured for reference in constraint.references)

@@ -25,6 +25,9 @@ OPEN_TAILS = 0.7
 POOR_SIGMA = 4.0
 """Excess of chi-square, or lack of the von Neumann ratio, in standard deviations that is called a poor fit."""
 
+SCALE_SCATTER = 1.7
+"""By how much the noise scale's own error, from second differences, raises the scatter of chi-square over it."""
+
 OUTLIER_RATIO = 2.0
 """A level whose intensity differs from both neighbours by this factor, while those agree, is an outlier."""
 
@@ -69,6 +72,14 @@ def quality(fit: GroupFit, number: int) -> Quality:
         neumann < expected - POOR_SIGMA * 2.0 / np.sqrt(points)
     )
     poor &= block.measured
+    # What all levels share is wrong for all of them, also where one alone does not show it.
+    whole = float(squares[block.measured].sum() / freedom[block.measured].sum())
+    scatter = np.sqrt(2.0 / freedom[block.measured].sum())
+    if fit.noise_scale[number] != 1.0:
+        scatter *= SCALE_SCATTER
+    if whole > 1.0 + POOR_SIGMA * scatter:
+        poor = block.measured.copy()
+        reduced = np.where(poor, np.maximum(reduced, whole), reduced)
     return Quality(reduced, neumann, poor, np.where(poor, np.sqrt(np.maximum(reduced, 1.0)), 1.0))
 
 

@@ -109,6 +109,7 @@ def area_intervals(
     normal: Normal,
     errors: Covariance,
     inflation: FloatArray,
+    added: FloatArray,
 ) -> AreaInterval:
     """Areas of one block with 95 % intervals that respect zero.
 
@@ -124,6 +125,8 @@ def area_intervals(
     errors : Covariance
     inflation : ndarray (levels,)
         Factor on all errors of the block (bad fits).
+    added : ndarray (levels, components)
+        Variance from elsewhere (where the windows end).
 
     Returns
     -------
@@ -151,6 +154,7 @@ def area_intervals(
         place = int(np.flatnonzero(index == component)[0])
         centre[level, component] = float(inverse[place] @ gradient[index])
         std[level, component] = float(np.sqrt(max(inverse[place, place], 0.0))) * inflation[level]
+    std = np.sqrt(std**2 + added)
     lower = np.maximum(centre - NORMAL_95 * std, 0.0)
     upper = np.maximum(centre + NORMAL_95 * std, LEAST_UPPER * std)
     return AreaInterval(area, std, lower, upper, bounded)

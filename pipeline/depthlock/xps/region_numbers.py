@@ -15,6 +15,7 @@ from depthlock.xps.assign import Assignment
 from depthlock.xps.build import WIDTH_SHARE, width_owner
 from depthlock.xps.errors import AreaInterval, Covariance, area_intervals
 from depthlock.xps.fit import GroupFit
+from depthlock.xps.model_checks import WindowSpread
 from depthlock.xps.shapes import FloatArray
 from depthlock.xps.solver import Normal, block_slices
 
@@ -26,13 +27,18 @@ HELD_SHARE = 0.7
 
 @dataclass(frozen=True)
 class GroupResult:
-    """A fitted group, the components held near the library's shape, and errors (with areas at zero free, and held)."""
+    """A fitted group, the components held near the library's shape, and errors (with areas at zero free, and held).
+
+    `windows` and `missing` say, a block each, what areas owe to the windows' ends and where a line is lacking (eV).
+    """
 
     fit: GroupFit
     absent: frozenset[str]
     normal: Normal
     errors: Covariance
     bounded_errors: Covariance
+    windows: tuple[WindowSpread, ...]
+    missing: tuple[float | None, ...]
 
 
 @dataclass(frozen=True)
@@ -82,7 +88,8 @@ class BlockNumbers:
         start = block_slices(self.group.fit.blocks)[self.number].start
         index = start + self.inside(place)
         matrix = (errors or self.group.errors).level[:, index[:, None], index[None, :]]
-        return np.asarray(matrix * self.grade.inflation[:, None, None] ** 2)
+        spread = self.group.windows[self.number].covariance[:, self.inside(place)[:, None], self.inside(place)]
+        return np.asarray(matrix * self.grade.inflation[:, None, None] ** 2 + spread)
 
     def step(self, place: int) -> FloatArray:
         """Shirley step of a core level, 1/eV."""
@@ -124,12 +131,15 @@ def block_numbers(group: GroupResult, number: int, assignment: Assignment) -> Bl
     fit = group.fit
     block, part = fit.blocks[number], block_slices(fit.blocks)[number]
     grade = diagnostics.quality(fit, number)
-    areas = area_intervals(fit, number, group.normal, group.errors, grade.inflation)
+    windows = group.windows[number]
+    added = np.einsum("lkk->lk", windows.covariance)
+    areas = area_intervals(fit, number, group.normal, group.errors, grade.inflation, added)
     levels = np.ones(block.rate.shape[0], dtype=bool)
     common = joined(
         where(levels & (not assignment.from_library), "no_chemistry"),
         where(diagnostics.outlier_levels(block), "outlier_level"),
         where(grade.poor, "poor_fit"),
+        where(levels & (group.missing[number] is not None), "under_fitted"),
         where(diagnostics.background_above_data(fit, number), "background_above_data"),
     )
     matched = diagnostics.correlated(group.errors, block, part)
@@ -144,6 +154,7 @@ def block_numbers(group: GroupResult, number: int, assignment: Assignment) -> Bl
             where(matched[:, k], "correlated"),
             where(rival[:, k], "not_identifiable"),
             where(sensitive[:, k], "shape_sensitive"),
+            where(windows.sensitive[:, k], "window_sensitive"),
             where(levels & bool(needless[k]), "over_fitted"),
         )
         for k in range(block.components)

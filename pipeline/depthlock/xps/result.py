@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -16,6 +17,7 @@ from depthlock.xps.curves import curve_variables
 from depthlock.xps.errors import covariance, normal_at
 from depthlock.xps.fit import GroupFit
 from depthlock.xps.hazards import hazards
+from depthlock.xps.model_checks import missing_line, window_spread
 from depthlock.xps.quantify import RegionTotal, atomic_percent, choose_regions
 from depthlock.xps.reference import EnergyFrame
 from depthlock.xps.region_numbers import (
@@ -37,7 +39,9 @@ def group_result(fit: GroupFit, absent: set[str]) -> GroupResult:
     """A fitted group with its errors."""
     normal = normal_at(fit)
     bounded = covariance(fit, normal, hold_zero=True)
-    return GroupResult(fit, frozenset(absent), normal, covariance(fit, normal), bounded)
+    errors = covariance(fit, normal)
+    missing = tuple(missing_line(fit, number) for number in range(len(fit.blocks)))
+    return GroupResult(fit, frozenset(absent), normal, errors, bounded, tuple(window_spread(fit, errors)), missing)
 
 
 def _shift(groups: Sequence[GroupResult], frame: EnergyFrame) -> ShiftNumbers:
@@ -123,7 +127,18 @@ def assemble(
         transmission_corrected=", ".join(w.name for a in assignments for w in a.windows if w.transmission),
         attenuation_correction="none",
         hazards=hazards(result),
+        suggested_lines=json.dumps(_suggested(reported)),
     )
+
+
+def _suggested(reported: Sequence[tuple[BlockNumbers, int]]) -> dict[str, float]:
+    """Binding energy, eV, of a line that a window lacks, by the core levels it holds."""
+    found: dict[str, float] = {}
+    for numbers, place in reported:
+        energy = numbers.group.missing[numbers.number]
+        if energy is not None:
+            found[numbers.assignment.regions[place].name] = round(energy, 2)
+    return found
 
 
 def _quantity(columns: Columns, key: str) -> Quantity:

@@ -17,14 +17,19 @@ import numpy as np
 from depthlock.model.chemistry import Region
 from depthlock.model.errors import MeasurementError
 from depthlock.model.line_shapes import FREE_MIXING
+from depthlock.xps.build import TAIL_STD
+from depthlock.xps.errors import covariance, normal_at
 from depthlock.xps.fit import GroupFit, refine
-from depthlock.xps.model import Block, State, evaluate
+from depthlock.xps.model import Block, Shared, State, evaluate
 from depthlock.xps.shapes import FloatArray
 from depthlock.xps.solver import minimise
 
 EQUAL = 6.0
 """A shape whose criterion is lower by less is not called better ("strong evidence" begins there: Kass and Raftery,
 J. Am. Stat. Assoc. 90, 1995, 773)."""
+
+TAIL_SCATTER = 0.15
+"""How far, usually, the share of short tails of a core level lies from that of the others."""
 
 OPEN_SHAPE = "pseudo_voigt"
 """The library's default: a component that has it has no shape of its own."""
@@ -112,6 +117,41 @@ def settle_shapes(fit: GroupFit, names: Sequence[str], open_labels: frozenset[st
         return fit
     # Minima of old were found with the old shapes and no longer compare.
     return refine(chosen, fit.shared, fit.state.copy())
+
+
+def tails_alike(fit: GroupFit) -> Shared:
+    """Priors of the short tails from one another: how lines end is much the same in all core levels of a sample.
+
+    The tails of the core levels scatter by `TAIL_SCATTER` around a common value, known beforehand to `TAIL_STD` about
+    zero. Each one's prior is what the others say of the common value, with that scatter (a normal hierarchical model,
+    Gelman et al., Bayesian Data Analysis, 3rd ed., 2013, section 5.4, in closed form).
+
+    Parameters
+    ----------
+    fit : GroupFit
+        With priors of the tails that know nothing of one another.
+
+    Returns
+    -------
+    Shared
+        The same but for these priors.
+    """
+    index = np.unique(np.concatenate([block.lines.tail for block in fit.blocks]))
+    index = index[index >= 0]
+    if index.size < 2:
+        return fit.shared
+    normal = normal_at(fit)
+    variance = np.maximum(np.diagonal(covariance(fit, normal).shared)[index], 1e-12)
+    stated = np.maximum(1.0 / variance - TAIL_STD**-2, 1e-9)
+    # Where the data alone would put it, beyond the bounds too: noise about zero must not add up to short tails.
+    value = (fit.state.shared[index] + variance * normal.shared_gradient[index]) / (variance * stated)
+    weight = 1.0 / (1.0 / stated + TAIL_SCATTER**2)
+    # What the others say: sums without the own term.
+    others = weight.sum() - weight + TAIL_STD**-2
+    mean, std = fit.shared.mean.copy(), fit.shared.std.copy()
+    mean[index] = ((weight * value).sum() - weight * value) / others
+    std[index] = np.sqrt(1.0 / others + TAIL_SCATTER**2)
+    return replace(fit.shared, mean=mean, std=std)
 
 
 def with_shape(block: Block, name: str, open_labels: frozenset[str]) -> Block:
