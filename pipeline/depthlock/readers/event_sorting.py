@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from queue import SimpleQueue
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,22 +53,46 @@ def sorted_cells(spill: Spill, memory_events: int = MEMORY_EVENTS) -> Iterator[C
     """
     table = spill.pieces
     present, first = np.unique(table[:, 0], return_index=True)
-    groups = [
-        _Group(spill, int(group), pieces) for group, pieces in zip(present, np.split(table, first[1:]), strict=True)
-    ] if len(table) else []  # fmt: skip
-    waiting: deque[Future[Cells]] = deque()
+    parts = np.split(table, first[1:]) if len(table) else []
+    groups = [_Group(spill, int(group), pieces) for group, pieces in zip(present, parts, strict=True)]
+    largest = max((group.words for group in groups if group.words <= memory_events), default=0)
+    ahead = workers() + 1
+    free: SimpleQueue[_Room] = SimpleQueue()
+    for _ in range(min(ahead + 1, len(groups))):
+        free.put(_Room.of(largest))
+    waiting: deque[Future[tuple[Cells, _Room]]] = deque()
     with ThreadPoolExecutor(workers()) as threads:
         for group in groups:
-            if group.ions > memory_events:
-                while waiting:
-                    yield waiting.popleft().result()
+            too_large = group.words > memory_events
+            while len(waiting) >= (1 if too_large else ahead):
+                cells, room = waiting.popleft().result()
+                yield cells
+                free.put(room)
+            if too_large:
                 yield from group.in_parts(memory_events)
-                continue
-            waiting.append(threads.submit(group.whole))
-            if len(waiting) > workers() + 1:
-                yield waiting.popleft().result()
+            else:
+                waiting.append(threads.submit(group.whole, free))
         while waiting:
-            yield waiting.popleft().result()
+            yield waiting.popleft().result()[0]
+
+
+@dataclass(frozen=True)
+class _Room:
+    """Arrays that are used again for one group after the other: fresh memory costs as much as the sorting."""
+
+    words: NDArray[np.uint64]
+    narrow: NDArray[np.uint32]
+    pixel_id: NDArray[np.uint32]
+    count: NDArray[np.uint8]
+
+    @classmethod
+    def of(cls, words: int) -> _Room:
+        return cls(
+            np.empty(words, np.uint64),
+            np.empty(words, np.uint32),
+            np.empty(words, np.uint32),
+            np.empty(words, np.uint8),
+        )
 
 
 class _Group:
@@ -75,48 +100,41 @@ class _Group:
 
     def __init__(self, spill: Spill, group: int, pieces: NDArray[np.int64]) -> None:
         self._spill, self._pieces = spill, pieces
-        self.ions = int(pieces[:, 1].sum())
+        self.words = int(pieces[:, 1].sum())
         self._first_bin = int(spill.groups.first_bin[group])
         self._narrow_bits = int(spill.groups.narrow_bits[group])
 
-    def whole(self) -> Cells:
-        """Its cells, sorted at once."""
-        if np.all(self._pieces[:, 4] == 4) and self._narrow_bits >= self._spill.pixel_bits:
-            # No window ever moved: the narrow words sort by themselves.
-            narrow = self._narrow(self._pieces)
-            narrow.sort()
-            return self._cells(narrow, 0, self._narrow_bits)
-        words = self._words(self._pieces)
-        words.sort()
-        return self._wide_cells(words)
-
-    def _wide_cells(self, words: NDArray[np.uint64]) -> Cells:
+    def whole(self, free: SimpleQueue[_Room]) -> tuple[Cells, _Room]:
+        """Its cells, sorted at once, and the room that they lie in."""
         from depthlock.readers.event_kernels import EXPONENT_BITS
 
-        return self._cells(words, EXPONENT_BITS, self._spill.pixel_bits)
+        room = free.get()
+        if np.all(self._pieces[:, 4] == 4) and self._narrow_bits >= self._spill.pixel_bits:
+            # No window ever moved: the narrow words sort by themselves.
+            narrow = room.narrow[: self.words]
+            self._read(self._pieces, narrow)
+            narrow.sort()
+            return self._cells(narrow, 0, self._narrow_bits, room), room
+        words = self._wide(self._pieces, room)
+        words.sort()
+        return self._cells(words, EXPONENT_BITS, self._spill.pixel_bits, room), room
 
-    def _cells(self, words: Integers, exponent_bits: int, pixel_bits: int) -> Cells:
+    def _cells(self, words: Integers, exponent_bits: int, pixel_bits: int, room: _Room) -> Cells:
         from depthlock.readers.event_kernels import added_up
 
-        pixel_id, count = np.empty(words.size, np.uint32), np.empty(words.size, np.uint8)
         span = (int(words[-1]) >> (pixel_bits + exponent_bits)) - (int(words[0]) >> (pixel_bits + exponent_bits)) + 1
         bins, starts = np.empty((2, min(span, words.size)), np.int64)
         # More than 255 single ions a cell: there cannot be more such cells than that.
         large, exact = np.empty((2, words.size if exponent_bits else words.size // 256 + 1), np.int64)
         cells, occupied, exceptions = added_up(
-            words, exponent_bits, pixel_bits, pixel_id, count, bins, starts, large, exact
+            words, exponent_bits, pixel_bits, room.pixel_id, room.count, bins, starts, large, exact
         )
         if exceptions and int(exact[:exceptions].max()) >= 1 << 32:
             raise ValueError(f"a cell counts {exact[:exceptions].max()} ions; expected fewer than {1 << 32}")
         return Cells(
-            bins[:occupied] + self._first_bin, starts[:occupied], pixel_id[:cells], count[:cells],
+            bins[:occupied] + self._first_bin, starts[:occupied], room.pixel_id[:cells], room.count[:cells],
             large[:exceptions], exact[:exceptions],
         )  # fmt: skip
-
-    def _narrow(self, pieces: NDArray[np.int64]) -> NDArray[np.uint32]:
-        words = np.empty(int(pieces[:, 1].sum()), np.uint32)
-        self._read(pieces, words)
-        return words
 
     def _read(self, pieces: NDArray[np.int64], words: Integers) -> None:
         view = words.view(np.uint8).data
@@ -130,23 +148,21 @@ class _Group:
                         raise OSError("the file of spilled ions is shorter than it was")
                     part = part[done:]
 
-    def _words(self, pieces: NDArray[np.int64]) -> NDArray[np.uint64]:
-        """Wide words of some pieces."""
+    def _wide(self, pieces: NDArray[np.int64], room: _Room) -> NDArray[np.uint64]:
+        """Wide words of some pieces, in `room`."""
         from depthlock.readers.event_kernels import widened
 
-        wide = pieces[pieces[:, 4] == 8]
-        narrow = pieces[pieces[:, 4] == 4]
-        words = np.empty(int(pieces[:, 1].sum()), np.uint64)
-        at = int(wide[:, 1].sum())
-        if at:
-            self._read(wide, words[:at])
-        if len(narrow):
-            short, done = self._narrow(narrow), 0
-            for _, number, base, _, _ in narrow.tolist():
-                source, target = short[done : done + number], words[at + done : at + done + number]
-                widened(source, base, self._narrow_bits, self._spill.pixel_bits, target)
-                done += number
-        return words
+        wide, narrow = pieces[pieces[:, 4] == 8], pieces[pieces[:, 4] == 4]
+        end = int(wide[:, 1].sum())
+        self._read(wide, room.words[:end])
+        short = room.narrow[: int(narrow[:, 1].sum())]
+        self._read(narrow, short)
+        at = 0
+        for _, number, base, _, _ in narrow.tolist():
+            target = room.words[end + at : end + at + number]
+            widened(short[at : at + number], base, self._narrow_bits, self._spill.pixel_bits, target)
+            at += number
+        return room.words[: end + at]
 
     def in_parts(self, memory_events: int) -> Iterator[Cells]:
         """Its cells, no more than `memory_events` ions in memory at once."""
@@ -160,12 +176,16 @@ class _Group:
         from depthlock.readers.event_kernels import EXPONENT_BITS
 
         size = np.cumsum(self._pieces[:, 1]) // max(memory_events, 1)
-        for part in np.split(self._pieces, np.flatnonzero(np.diff(size)) + 1):
-            words = self._words(part)
+        parts = np.split(self._pieces, np.flatnonzero(np.diff(size)) + 1)
+        room = _Room.of(max(int(part[:, 1].sum()) for part in parts))
+        for part in parts:
+            words = self._wide(part, room)
             yield (words >> np.uint64(EXPONENT_BITS)).astype(np.int64), words
 
     def _between(self, low: int, high: int, memory_events: int) -> Iterator[Cells]:
         """Cells numbered from `low` up to below `high`, cut where they are few enough to be sorted."""
+        from depthlock.readers.event_kernels import EXPONENT_BITS
+
         shift = max(0, (high - low - 1).bit_length() - SLOT_BITS)
         words_of = np.zeros(((high - 1 - low) >> shift) + 1, np.int64)
         for keys, _ in self._batches(memory_events):
@@ -177,7 +197,8 @@ class _Group:
             if held > memory_events and shift:
                 yield from self._between(begin, end, memory_events)
             elif held:
-                yield self._wide_cells(self._chosen(begin, end, memory_events, one=held > memory_events))
+                words = self._chosen(begin, end, memory_events, one=held > memory_events)
+                yield self._cells(words, EXPONENT_BITS, self._spill.pixel_bits, _Room.of(words.size))
 
     def _chosen(self, begin: int, end: int, memory_events: int, *, one: bool) -> NDArray[np.uint64]:
         """Sorted words of some cells; those of a single cell with too many are added up at once."""

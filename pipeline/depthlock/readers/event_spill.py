@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Lock
@@ -72,7 +73,7 @@ class Groups:
         """First bin beyond the table."""
         return self.table.size << self.shift
 
-    @property
+    @cached_property
     def narrow_bits(self) -> NDArray[np.int64]:
         """Bits that a group's bins leave for pixels in words of 32 bits."""
         width = np.diff(np.append(self.first_bin, self.top))
@@ -298,6 +299,7 @@ def _ended(task: Future[None]) -> bool:
 
 def _checked(name: str, values: Integers, limit: int) -> NDArray[np.uint32]:
     values = np.asarray(values)
-    if values.size and (int(values.min()) < 0 or int(values.max()) >= limit):
+    below = values.size and values.dtype.kind != "u" and int(values.min()) < 0
+    if below or (values.size and int(values.max()) >= limit):
         raise ValueError(f"{name} runs from {values.min()} to {values.max()}; expected 0 to {limit - 1}")
     return np.ascontiguousarray(values, np.uint32)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MEMORY_EVENTS", "EventBlock", "StoreHeader", "write_events", "write_store"]
 
-HDF5_CHUNK = 1 << 17
+HDF5_CHUNK = 1 << 16
 
 
 def write_events(
@@ -97,29 +97,38 @@ class _Column:
     def __init__(self, group: h5py.Group, name: str, dtype: str) -> None:
         self._data = group.create_dataset(name, shape=(0,), maxshape=(None,), dtype=dtype, chunks=(HDF5_CHUNK,))
         self._held = np.empty(HDF5_CHUNK, dtype)
-        self._chunks = self._used = 0
+        self._room = self._start = self._used = 0
 
     def __len__(self) -> int:
-        return self._chunks * HDF5_CHUNK + self._used
+        return self._start + self._used
 
     def append(self, values: Integers) -> None:
         """Add values at the end."""
-        taken = 0
-        while taken < values.size:
-            part = min(values.size - taken, HDF5_CHUNK - self._used)
-            self._held[self._used : self._used + part] = values[taken : taken + part]
-            taken, self._used = taken + part, self._used + part
+        values = values.astype(self._held.dtype, copy=False)
+        while values.size:
+            if not self._used and values.size >= HDF5_CHUNK:
+                self._write(values[:HDF5_CHUNK])
+                values = values[HDF5_CHUNK:]
+                continue
+            part = min(values.size, HDF5_CHUNK - self._used)
+            self._held[self._used : self._used + part] = values[:part]
+            values, self._used = values[part:], self._used + part
             if self._used == HDF5_CHUNK:
-                start = self._chunks * HDF5_CHUNK
-                self._data.resize(start + HDF5_CHUNK, axis=0)
-                self._data.id.write_direct_chunk((start,), self._held)
-                self._chunks, self._used = self._chunks + 1, 0
+                self._used = 0
+                self._write(self._held)
+
+    def _write(self, chunk: Integers) -> None:
+        if self._start == self._room:
+            # Making room is slow, so that it is done for more and more chunks at once.
+            self._room = 2 * self._room + HDF5_CHUNK
+            self._data.resize(self._room, axis=0)
+        self._data.id.write_direct_chunk((self._start,), chunk)
+        self._start += HDF5_CHUNK
 
     def end(self) -> None:
         """Write what is left."""
-        start = self._chunks * HDF5_CHUNK
-        self._data.resize(start + self._used, axis=0)
-        self._data[start:] = self._held[: self._used]
+        self._data.resize(len(self), axis=0)
+        self._data[self._start :] = self._held[: self._used]
 
 
 def _write_cells(group: h5py.Group, pieces: Iterable[Cells], header: StoreHeader) -> int:
