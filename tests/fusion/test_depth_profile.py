@@ -113,3 +113,17 @@ def test_an_ion_that_was_not_found_is_flagged_and_spoils_nothing() -> None:
     assert "not_measured" in str(found["centroid_flag"].values[1])
     assert "not_measured" in str(found["overlap_flag"].values[0])
     assert np.isfinite(found["centroid"].values[[0, 2]]).all()
+
+
+@pytest.mark.parametrize("ratio", [0.35, 2.5])
+def test_the_depth_scale_runs_at_each_layers_own_rate(ratio: float) -> None:
+    world = World(ratio=ratio)
+    locked = lock_depth(world.profile(3), None, None, None, DepthOptions(thickness=10.0, thickness_std=0.2))
+    error = (locked["scan_depth"].values - world.depth())[1:] / locked["scan_depth_std"].values[1:]
+    assert np.mean(np.abs(error) < 1.96) > 0.9
+    deepest = world.depth()[-1] - world.thickness
+    assert float(locked["scan_depth"][-1]) - world.thickness == pytest.approx(deepest, rel=0.25)
+    substrate = locked["substrate_rate"].sel(rated_technique="tofsims")
+    lower, upper = (float(locked[f"substrate_rate_{end}"][0]) for end in ("lower", "upper"))
+    assert lower < world.rate * ratio < upper
+    assert float(substrate) == pytest.approx(world.rate * ratio, rel=0.25)

@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 from layer_world import tem_dataset
 
-from depthlock.fusion.depth_scale import layer_thickness, sputter_rate
+from depthlock.fusion.depth_response import INTERFACE, PARAMETERS, RATE_RATIO
+from depthlock.fusion.depth_scale import layer_thickness, sputter_rate, substrate_rate
+from depthlock.fusion.forward_fit import InterfaceFit
+from depthlock.fusion.posterior import Surroundings
 from depthlock.model.options import DepthOptions
 
 
@@ -44,3 +47,21 @@ def test_rate_propagates_both_errors() -> None:
     rate = sputter_rate(10 + 0.5 * random.normal(size=20000), 200 + 6 * random.normal(size=20000), "").arrays()
     assert rate[""] == pytest.approx(0.05, rel=0.01)
     assert rate["std"] == pytest.approx(0.05 * np.hypot(0.05, 0.03), rel=0.05)
+
+
+@pytest.mark.parametrize(("spread", "known"), [(0.1, True), (0.6, False)])
+def test_a_rate_that_only_the_prior_knows_is_not_told(spread: float, known: bool) -> None:
+    random = np.random.default_rng(0)
+    rows = np.zeros((4000, PARAMETERS))
+    rows[:, INTERFACE] = np.log(200.0)
+    rows[:, RATE_RATIO] = np.log(0.5) + spread * random.standard_normal(4000)
+    nothing = np.zeros((4000, 1))
+    around = Surroundings(np.ones(4000), np.ones(4000), np.zeros(4000))
+    fit = InterfaceFit(rows, nothing, nothing[:, 0], 1.0, 1.0, around)
+    rate = substrate_rate(np.full(4000, 10.0), fit, "")
+    if known:
+        assert rate.value == pytest.approx(0.025, rel=0.02)
+        assert rate.std == pytest.approx(0.0025, rel=0.1)
+    else:
+        assert np.isnan(rate.value)
+        assert rate.flag == "not_measured"

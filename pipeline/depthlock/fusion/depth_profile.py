@@ -9,7 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from depthlock.fusion.axis import depth_axis, layer_on_axis, point_depths, signal_on_axis
-from depthlock.fusion.depth_scale import Thickness, layer_thickness, sputter_rate, summarise
+from depthlock.fusion.depth_scale import Thickness, layer_thickness, sputter_rate, substrate_rate, summarise
 from depthlock.fusion.layer_numbers import pair_table, species_table, stacked, unknown
 from depthlock.fusion.technique import TechniqueFit
 from depthlock.fusion.tofsims_fit import fit_tofsims
@@ -103,16 +103,19 @@ def _thickness_quantity(thickness: Thickness, samples: Array) -> Quantity:
 
 
 def _assign_rates(dataset: xr.Dataset, fits: list[TechniqueFit], thickness: Thickness, samples: Array) -> xr.Dataset:
-    rates, times = [], []
+    rates, below, times = [], [], []
     for fit in fits:
         flag = join_flags(thickness.flag, fit.flag)
         if fit.interface is None:
             rates.append(unknown(flag))
+            below.append(unknown(flag))
             times.append(unknown(fit.flag))
             continue
         rates.append(sputter_rate(samples, fit.interface.interface_time, flag))
+        below.append(substrate_rate(samples, fit.interface, flag))
         times.append(sputter_rate(fit.interface.interface_time, np.ones(1), fit.flag))
     dataset = assign(dataset, "sputter_rate", ("rated_technique",), stacked(rates), "nm/s")
+    dataset = assign(dataset, "substrate_rate", ("rated_technique",), stacked(below), "nm/s")
     return assign(dataset, "layer_end_time", ("rated_technique",), stacked(times), "s")
 
 

@@ -25,6 +25,11 @@ TYPICAL_THICKNESS = 10.0
 """Thickness in nm that scales the priors of the depth response where none is known; no result depends on it."""
 
 
+VAGUE_RATIO = 0.4
+"""Standard deviation of the logarithm of the ratio of the sputter rates from which it is the prior's (0.6), not the
+measurement's."""
+
+
 @dataclass(frozen=True)
 class Thickness:
     """Mean thickness of the sample's layer in nm with its standard error, and reasons not to trust it.
@@ -146,6 +151,19 @@ def depth_of_points(time: Array, fit: InterfaceFit, thickness: Array) -> PointDe
     return PointDepth(np.median(fraction, axis=0), np.median(depth, axis=0), depth.std(axis=0))
 
 
-def substrate_rate(thickness: Array, fit: InterfaceFit) -> Array:
-    """Samples of the substrate's sputter rate in nm/s."""
-    return np.asarray(thickness / fit.interface_time * np.exp(fit.response[:, RATE_RATIO]), dtype=np.float64)
+def substrate_rate(thickness: Array, fit: InterfaceFit, flag: str) -> Quantity:
+    """The substrate's sputter rate in nm/s; not measured where the profile says hardly more than the prior.
+
+    Parameters
+    ----------
+    thickness : array (samples,)
+        In nm.
+    fit : InterfaceFit
+        Its response is stretched behind the interface by the layer's rate over the substrate's.
+    flag : str
+        Reasons not to trust it.
+    """
+    ratio = fit.response[:, RATE_RATIO]
+    if float(np.std(ratio)) > VAGUE_RATIO:
+        return Quantity(np.nan, np.nan, np.nan, np.nan, join_flags(flag, "not_measured"))
+    return summarise(thickness / fit.interface_time * np.exp(ratio), flag)
