@@ -113,7 +113,7 @@ def test_tied_fit_equals_one_with_fewer_parameters() -> None:
 
     carbon, fluorine = (next(b for b in blocks if b.labels[0].startswith(name)) for name in ("C 1s", "F 1s"))
     root = {id(block): np.sqrt(weight[0]) for block, weight in zip(blocks, weights, strict=True)}
-    c_line, f_line = unit_columns(carbon, shared.mean, 0.0), unit_columns(fluorine, shared.mean, 0.0)
+    c_line, f_line = (unit_columns(block, shared.mean, np.zeros(1))[0] for block in (carbon, fluorine))
     tied_c, tied_f = carbon.labels.index("C 1s/CF3"), fluorine.labels.index("F 1s/CF3")
     design = np.block(
         [

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from scipy.optimize import nnls
 
 from depthlock.xps.model import Block, Shared, State, evaluate
 from depthlock.xps.shapes import FloatArray
@@ -30,15 +29,19 @@ ABSOLUTE_EV = 2.0
 _COARSE_POINTS = 100
 
 
-def unit_columns(block: Block, shared: FloatArray, shift: float) -> FloatArray:
-    """Unit-area components with their steps at one shift, (points, components)."""
-    level = np.zeros((1, block.level_parameters))
-    rise = GUESS_STEP_PER_AREA if block.step else 0.0
+def unit_columns(block: Block, shared: FloatArray, shifts: FloatArray) -> FloatArray:
+    """Unit-area components with their steps at some shifts, (shifts, points, components)."""
+    count = shifts.size
     one = replace(
-        block, rate=block.rate[:1], exposure=block.exposure[:1], fixed=block.fixed[:1], measured=block.measured[:1]
+        block,
+        rate=np.broadcast_to(block.rate[:1], (count, block.energy.size)),
+        exposure=np.broadcast_to(block.exposure[:1], (count, block.energy.size)),
+        fixed=np.zeros((count, block.energy.size)),
+        measured=np.ones(count, dtype=bool),
     )
-    curves = evaluate(one, shared, np.array([shift]), level)
-    return np.asarray((curves.lines[0] + rise * curves.steps[0]).T)
+    curves = evaluate(one, shared, shifts, np.zeros((count, block.level_parameters)))
+    rise = GUESS_STEP_PER_AREA if block.step else 0.0
+    return np.asarray(np.swapaxes(curves.lines + rise * curves.steps, 1, 2))
 
 
 def coarse(block: Block) -> Block:
@@ -61,42 +64,56 @@ def coarse(block: Block) -> Block:
     )
 
 
-def linear_level(
-    block: Block, columns: FloatArray, straight: FloatArray, level: int, weight: FloatArray
-) -> tuple[FloatArray, float]:
-    """Areas (not negative) and background of one level at given shapes and shift.
+def linear_levels(block: Block, columns: FloatArray, weight: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Areas (not negative) and background of every level at given shapes and shift.
 
     Parameters
     ----------
     block : Block
-    columns : ndarray (points, components)
-        As given by `unit_columns`.
-    straight : ndarray (points, 2 S)
-        The block's straight backgrounds.
-    level : int
-    weight : ndarray (points,)
+    columns : ndarray (points, components) or (levels, points, components)
+        As given by `unit_columns`, one for all levels or one a level.
+    weight : ndarray (levels, points)
         Inverse variance.
 
     Returns
     -------
-    ndarray (K + 2 S + R,), float
-        Level parameters and chi-square.
+    ndarray (levels, level_parameters), ndarray (levels,)
+        Level parameters and chi-square, by an active set of areas held at zero.
     """
-    root = np.sqrt(weight)
-    columns = columns * root[:, None]
-    data = (block.rate[level] - block.fixed[level]) * root
-    values = np.zeros(block.level_parameters)
-    count = block.components
-    values[-block.regions :] = GUESS_STEP_PER_AREA if block.step else 0.0
+    levels, count = block.rate.shape[0], block.components
+    straight = block.straight
     used = np.flatnonzero(np.any(straight != 0.0, axis=0))
-    if used.size:
-        orthogonal, triangle = np.linalg.qr(straight[:, used] * root[:, None])
-        areas, norm = nnls(columns - orthogonal @ (orthogonal.T @ columns), data - orthogonal @ (orthogonal.T @ data))
-        values[count + used] = np.linalg.solve(triangle, orthogonal.T @ (data - columns @ areas))
-    else:
-        areas, norm = nnls(columns, data)
-    values[:count] = areas
-    return values, float(norm**2)
+    lines = np.broadcast_to(columns, (levels, *columns.shape[-2:]))
+    background = np.broadcast_to(straight[:, used], (levels, block.energy.size, used.size))
+    design = np.concatenate([lines, background], axis=2)
+    data = block.rate - block.fixed
+    weighted = design * weight[:, :, None]
+    gram = np.matmul(np.swapaxes(weighted, 1, 2), design)
+    right = np.einsum("lpi,lp->li", weighted, data)
+    diagonal = np.arange(design.shape[2])
+    scale = 1.0 / np.sqrt(np.maximum(gram[:, diagonal, diagonal], 1e-300))
+    gram, right = gram * scale[:, :, None] * scale[:, None, :], right * scale
+    free = np.ones(right.shape, dtype=bool)
+    every = np.arange(levels)
+    for _ in range(3 * count):
+        matrix = gram * free[:, :, None] * free[:, None, :]
+        matrix[:, diagonal, diagonal] += ~free + 1e-10
+        solved = np.linalg.solve(matrix, (right * free)[:, :, None])[:, :, 0]
+        negative = solved[:, :count] < 0.0
+        # One that is held comes back where the misfit asks for it and nothing else is to be held.
+        pull = np.where(free, 0.0, right - np.matmul(gram, solved[:, :, None])[:, :, 0])[:, :count]
+        wanted = pull.argmax(axis=1)
+        back = (pull[every, wanted] > 1e-9 * np.abs(right).max(axis=1)) & ~negative.any(axis=1)
+        if not (negative.any() or back.any()):
+            break
+        free[:, :count] &= ~negative
+        free[every[back], wanted[back]] = True
+    chi_square = np.einsum("lp,lp->l", weight, data**2) - np.einsum("li,li->l", solved, right)
+    values = np.zeros((levels, block.level_parameters))
+    values[:, :count] = np.maximum(solved[:, :count], 0.0) * scale[:, :count]
+    values[:, count + used] = solved[:, count:] * scale[:, count:]
+    values[:, -block.regions :] = GUESS_STEP_PER_AREA if block.step else 0.0
+    return values, np.maximum(chi_square, 0.0)
 
 
 def search_shifts(
@@ -128,11 +145,8 @@ def search_shifts(
     points = 0
     for block, weight in zip(blocks, weights, strict=True):
         points += block.energy.size
-        straight = block.straight
-        for number, shift in enumerate(grid):
-            columns = unit_columns(block, shared, float(shift))
-            for level in np.flatnonzero(block.measured):
-                misfit[level, number] += linear_level(block, columns, straight, int(level), weight[level])[1]
+        for number, columns in enumerate(unit_columns(block, shared, grid)):
+            misfit[:, number] += np.where(block.measured, linear_levels(block, columns, weight)[1], 0.0)
     # Library shapes do not fit to the noise: judge misfits relative to the best one.
     best = misfit.min(axis=1, keepdims=True)
     misfit = (misfit - best) / np.maximum(best / points, 1.0)

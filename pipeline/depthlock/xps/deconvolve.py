@@ -16,6 +16,7 @@ from depthlock.xps.assign import Assignment, assign_regions
 from depthlock.xps.build import build_blocks
 from depthlock.xps.diagnostics import differential_shift
 from depthlock.xps.expert_match import with_expert
+from depthlock.xps.expert_refit import with_refit
 from depthlock.xps.fit import GroupFit, fit_group
 from depthlock.xps.links import linked_sets
 from depthlock.xps.reference import EnergyFrame, choose_frame, hold_absent, in_frame, significance
@@ -118,6 +119,7 @@ def _fit_core_levels(
     fitted = {key: spectra[key] for key in series.levels}
     levels = {key: numbers.tolist() for key, numbers in series.levels.items()}
     result = with_expert(result, fitted, levels, regions)
+    result = with_refit(result, assignments, fitted, options)
     return result.assign_attrs(
         charge_reference=_describe(frame, options),
         background=options.background,

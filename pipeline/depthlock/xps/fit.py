@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from depthlock.xps.charge import ABSOLUTE_EV, LEVEL_CHANGE_EV, coarse, linear_level, search_shifts, unit_columns
+from depthlock.xps.charge import ABSOLUTE_EV, LEVEL_CHANGE_EV, coarse, linear_levels, search_shifts, unit_columns
 from depthlock.xps.model import Block, Shared, State, evaluate
 from depthlock.xps.shapes import FloatArray
 from depthlock.xps.solver import minimise
@@ -112,12 +112,8 @@ def start_state(blocks: Sequence[Block], shared: FloatArray, shift: FloatArray, 
     """Level parameters solved linearly at given shapes and shifts."""
     level = []
     for block, weight in zip(blocks, weights, strict=True):
-        values = np.zeros((shift.size, block.level_parameters))
-        straight = block.straight
-        for number in np.flatnonzero(block.measured):
-            columns = unit_columns(block, shared, float(shift[number]))
-            values[number] = linear_level(block, columns, straight, int(number), weight[number])[0]
-        level.append(values)
+        values, _ = linear_levels(block, unit_columns(block, shared, shift), weight)
+        level.append(np.where(block.measured[:, None], values, 0.0))
     return State(shared.copy(), shift.copy(), level)
 
 
