@@ -3,7 +3,7 @@ import pytest
 
 from depthlock.model.ions import Ion
 from depthlock.tofsims.calibrants import calibrant_ions
-from depthlock.tofsims.calibration import calibrate
+from depthlock.tofsims.calibration import calibrate, file_calibration
 from depthlock.tofsims.peak_shape import PeakShape
 from depthlock.tofsims.peaks import find_peaks, measure_peak, measure_widths
 from depthlock.tofsims.shape_measurement import measure_shape
@@ -51,7 +51,7 @@ def test_peaks_shape_and_widths(resolution):
     assert 1.0 / (widths.fwhm(place) * TRUE.relative_per_bin(60.0)) == pytest.approx(resolution, rel=0.06)
 
 
-@pytest.mark.parametrize("ppm", [-1000, -400, 0, 420, 1000])
+@pytest.mark.parametrize("ppm", [-5000, -2000, -400, 0, 1000, 2000])
 def test_calibration_without_trust_in_the_header(ppm):
     spectrum = spectrum_of(IONS, 5000, seed=3)
     header = header_of(ppm)
@@ -61,7 +61,7 @@ def test_calibration_without_trust_in_the_header(ppm):
     calibration = calibrate(peaks, calibrant_ions([], "-"), header)
     assert calibration.flag == ""
     assert len(calibration.ions) >= 12
-    assert calibration.header_shift == pytest.approx(ppm, abs=15)
+    assert calibration.header_shift == pytest.approx(ppm, abs=15, rel=0.005)
     for mz in (19.0, 50.9, 133.0):
         error = abs(float(calibration.scale.mz(TRUE.position(mz))) / mz - 1) * 1e6
         assert error < max(4.0 * calibration.scale.relative_std(mz) * 1e6, 3.0)
@@ -73,6 +73,57 @@ def test_a_spectrum_without_known_ions_is_not_trusted():
     spectrum = Spectrum(mass_bin, number)
     peaks = [peak for peak in find_peaks(spectrum, TRUE) if peak.counts > 100]
     assert calibrate(peaks, calibrant_ions([], "-"), TRUE).flag == "calibration_not_trusted"
+
+
+def measured_peaks(spectrum, header):
+    found = find_peaks(spectrum, header)
+    return [measure_peak(spectrum, peak, SHAPE) for peak in found if peak.counts > 60]
+
+
+def lines_at(masses, seed):
+    """Narrow peaks at any masses."""
+    rng = np.random.default_rng(seed)
+    bins = [TRUE.position(mz) + rng.normal(size=2000) / (5000 * TRUE.relative_per_bin(mz)) / 2.355 for mz in masses]
+    mass_bin, number = np.unique(np.floor(np.concatenate(bins)).astype(int), return_counts=True)
+    return Spectrum(mass_bin, number)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_ions_of_the_other_polarity_do_not_calibrate(seed):
+    peaks = measured_peaks(spectrum_of(IONS, 5000, seed=seed), header_of(100))
+    assert calibrate(peaks, calibrant_ions([], "+"), header_of(100)).flag != ""
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_peaks_of_unknown_masses_do_not_calibrate(seed):
+    rng = np.random.default_rng(seed)
+    masses = rng.integers(8, 140, 12) * (1.0 + rng.normal(0.0, 4e-4, 12))
+    assert calibrate(measured_peaks(lines_at(masses, seed), TRUE), calibrant_ions([], "-"), TRUE).flag != ""
+
+
+@pytest.mark.parametrize("shift", [150e-6, 400e-6])
+def test_two_scales_that_fit_as_well_are_told(shift):
+    masses = np.array([Ion.parse(label).mz for label in IONS])
+    masses[::2] *= 1.0 + shift
+    calibration = calibrate(measured_peaks(lines_at(masses, 0), TRUE), calibrant_ions([], "-"), TRUE)
+    assert "calibration_ambiguous" in calibration.flag
+
+
+@pytest.mark.parametrize(("ppm", "flag"), [(10, ""), (200, "calibration_off"), (2000, "calibration_off")])
+def test_the_files_own_scale_is_kept_and_judged(ppm, flag):
+    header = header_of(ppm)
+    peaks = measured_peaks(spectrum_of(IONS, 5000, seed=3), header)
+    calibration = file_calibration(peaks, calibrant_ions([], "-"), header)
+    assert calibration.flag == flag
+    assert (calibration.scale.slope, calibration.scale.offset) == (header.slope, header.offset)
+    assert np.median(calibration.residual) == pytest.approx(ppm, abs=5, rel=0.005)
+    assert calibration.scale.relative_std(50.0) >= 20e-6
+    assert calibration.scale.relative_std(50.0) > 0.9e-6 * ppm
+
+
+def test_a_file_scale_that_nothing_confirms_is_told():
+    peaks = measured_peaks(spectrum_of(["O-"], 5000), TRUE)
+    assert file_calibration(peaks, calibrant_ions([], "-"), TRUE).flag == "calibration_not_trusted"
 
 
 def test_too_few_ions_are_told():

@@ -63,6 +63,7 @@ FLAGS = {
     "overlap_not_resolved": "overlapping peaks could not be separated",
     "calibration_not_trusted": "the mass calibration could not be confirmed",
     "calibration_ambiguous": "several mass calibrations describe the spectrum as well",
+    "calibration_off": "known ions lie off the file's own mass calibration, which the session asked to keep",
     "calibration_few_ions": "the mass calibration rests on few ions",
     "unstable_component": "other starts of the unmixing describe the ions as well with another spectrum in its place",
     "more_components": "the ions hold more components than were asked for; some are merged",

@@ -17,10 +17,20 @@ from depthlock.tofsims.spectrum import PICOSECOND, MassScale
 HEADER_TOLERANCE = 1200e-6
 """How far the file's own mass scale may be off, relative."""
 
+_FAR_OFF = 6000e-6
+"""The same for a second try: scales of another instrument setting; only many ions are then believed."""
+
 CONSENSUS = 30e-6
 """How near a peak must lie to its ion to count for a trial scale, relative."""
 
 _FEWEST = 4
+_FEWEST_FAR_OFF = 7
+
+_FILE_ERROR = 20e-6
+"""Relative error of a file's own scale that is asked to be taken as right."""
+
+_FILE_OFF = 3.0
+"""Standard errors from which known ions contradict it."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +77,8 @@ def calibrate(peaks: Sequence[Peak], ions: Sequence[Ion], header: MassScale) -> 
     ions : sequence of Ion
         Candidates of the right polarity.
     header : MassScale
-        The file's own scale, right to within `HEADER_TOLERANCE`.
+        The file's own scale. It should be right to within `HEADER_TOLERANCE`; if no consensus is found there, one of
+        many ions is looked for further away.
 
     Returns
     -------
@@ -80,7 +91,16 @@ def calibrate(peaks: Sequence[Peak], ions: Sequence[Ion], header: MassScale) -> 
     refined by weighted least squares with outliers removed; the scatter that counting does not explain (peak shapes
     differ between ions) is estimated and belongs to the error of every mass.
     """
-    pairs = _possible_pairs(peaks, ions, header)
+    near = _calibrated(peaks, ions, header, HEADER_TOLERANCE)
+    if near.flag:
+        far = _calibrated(peaks, ions, header, _FAR_OFF)
+        if not far.flag and len(far.ions) >= max(_FEWEST_FAR_OFF, 2 * len(near.ions)):
+            return far
+    return near
+
+
+def _calibrated(peaks: Sequence[Peak], ions: Sequence[Ion], header: MassScale, tolerance: float) -> Calibration:
+    pairs = _possible_pairs(peaks, ions, header, tolerance)
     if len({match[0] for match in pairs}) < 2:
         return _header_only(header, "calibration_not_trusted")
     position = np.array([peaks[i].position for i, _ in pairs]) * header.bin_width * PICOSECOND
@@ -89,14 +109,16 @@ def calibrate(peaks: Sequence[Peak], ions: Sequence[Ion], header: MassScale) -> 
     weight = np.log10(np.array([max(peaks[i].counts, 10.0) for i, _ in pairs]))
     owner = np.array([i for i, _ in pairs])
     target = np.array([k for _, k in pairs])
-    trial = _consensus(position, root, weight, owner, target, header)
+    trial = _consensus(position, root, weight, owner, target, header, tolerance)
     if trial is None:
         return _header_only(header, "calibration_not_trusted")
     slope, offset, score, rival = trial
     return _refine(slope, offset, position, root, error, owner, target, ions, header, score, rival)
 
 
-def _possible_pairs(peaks: Sequence[Peak], ions: Sequence[Ion], header: MassScale) -> list[tuple[int, int]]:
+def _possible_pairs(
+    peaks: Sequence[Peak], ions: Sequence[Ion], header: MassScale, tolerance: float
+) -> list[tuple[int, int]]:
     """Peak and ion numbers that lie within the header's tolerance, for the 80 strongest peaks."""
     strongest = sorted(range(len(peaks)), key=lambda i: -peaks[i].counts)[:80]
     masses = np.array([ion.mz for ion in ions])
@@ -104,13 +126,19 @@ def _possible_pairs(peaks: Sequence[Peak], ions: Sequence[Ion], header: MassScal
     for i in strongest:
         measured = float(header.mz(peaks[i].position))
         # At low mass the offset may be wrong by more than the slope's ppm: a floor of 3 mDa.
-        near = np.abs(masses - measured) < np.maximum(HEADER_TOLERANCE * masses, 0.003)
+        near = np.abs(masses - measured) < np.maximum(tolerance * masses, 0.003)
         pairs += [(i, int(k)) for k in np.flatnonzero(near)]
     return pairs
 
 
 def _consensus(
-    position: FloatArray, root: FloatArray, weight: FloatArray, owner: np.ndarray, target: np.ndarray, header: MassScale
+    position: FloatArray,
+    root: FloatArray,
+    weight: FloatArray,
+    owner: np.ndarray,
+    target: np.ndarray,
+    header: MassScale,
+    tolerance: float,
 ) -> tuple[float, float, float, float] | None:
     """Slope, offset, score and the best score of a clearly different scale."""
     order = np.argsort(-weight, kind="stable")[:70]
@@ -132,7 +160,7 @@ def _consensus(
     probe = np.quantile(root, [0.1, 0.9])
     time = (probe - header.offset) / header.slope
     shift = 2.0 * (scales[:, :1] * time + scales[:, 1:] - probe) / probe
-    scales, shift = (part[np.all(np.abs(shift) < HEADER_TOLERANCE, axis=1)] for part in (scales, shift))
+    scales, shift = (part[np.all(np.abs(shift) < tolerance, axis=1)] for part in (scales, shift))
     if scales.shape[0] == 0:
         return None
     scores = np.empty(scales.shape[0])
@@ -180,14 +208,18 @@ def _refine(
         off = 2.0 * (slope * position[chosen] + offset - root[chosen]) / root[chosen]
         scatter = _excess_scatter(off, counting, chosen.size - 2)
         tolerance = float(np.clip(4.0 * 1.4826 * np.median(np.abs(off)) + 2e-6, 6e-6, CONSENSUS))
+    few, ambiguous = chosen.size < _FEWEST, rival > 0.8 * score
+    if chosen.size < 3 or (few and ambiguous):
+        # Two ions always lie on some scale.
+        return _header_only(header, "calibration_not_trusted")
     freedom = max(chosen.size - 2, 1)
     scale = MassScale(slope, offset, header.bin_width, covariance, scatter)
     labels = tuple(ions[k].label for k in target[chosen])
     mz = np.array([ions[k].mz for k in target[chosen]])
     shift = float(np.median(header.mz(scale.position(mz)) / mz - 1.0)) * 1e6
     flag = join_flags(
-        "calibration_few_ions" if chosen.size < _FEWEST else "",
-        "calibration_ambiguous" if rival > 0.8 * score else "",
+        "calibration_few_ions" if few else "",
+        "calibration_ambiguous" if ambiguous else "",
     )
     # With much counting error the scatter is a known zero; with none it rests on the few residuals alone.
     known = float(np.median(counting**2 / (counting**2 + scatter**2)))
@@ -234,8 +266,26 @@ def _header_only(header: MassScale, flag: str) -> Calibration:
     return Calibration(scale, (), empty, empty, empty, 0.0, NORMAL_95, flag)
 
 
-def file_calibration(header: MassScale) -> Calibration:
-    """The file's own scale taken as right, as the option ``calibration: file`` asks; its error is then not known."""
-    scale = MassScale(header.slope, header.offset, header.bin_width, np.zeros((2, 2)), 20e-6)
-    empty = np.zeros(0)
-    return Calibration(scale, (), empty, empty, empty, 0.0, NORMAL_95, "")
+def file_calibration(peaks: Sequence[Peak], ions: Sequence[Ion], header: MassScale) -> Calibration:
+    """The file's own scale taken as it is, as the option ``calibration: file`` asks, and what known ions say of it.
+
+    Parameters
+    ----------
+    peaks, ions, header
+        As for `calibrate`.
+
+    Returns
+    -------
+    Calibration
+        With the residuals of the ions that a refit rests on. Flag ``calibration_not_trusted`` where no refit is
+        possible, so that nothing confirms the scale, and ``calibration_off`` where known ions contradict it; its error
+        is then as large as they lie off.
+    """
+    refit = calibrate(peaks, ions, header)
+    if not refit.ions:
+        return _header_only(header, refit.flag)
+    residual = (header.mz(refit.scale.position(refit.mz)) / refit.mz - 1.0) * 1e6 + refit.residual
+    off = float(np.sqrt(np.mean(residual**2))) * 1e-6
+    scale = MassScale(header.slope, header.offset, header.bin_width, np.zeros((2, 2)), max(_FILE_ERROR, off))
+    flag = "calibration_off" if off > _FILE_OFF * _FILE_ERROR else ""
+    return Calibration(scale, refit.ions, refit.mz, residual, refit.residual_std, refit.header_shift, NORMAL_95, flag)

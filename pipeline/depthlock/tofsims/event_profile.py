@@ -96,7 +96,7 @@ def _reduce_ion(
     profile = unmix(window, fit, inside)
     isotopes, doubt = check_isotopes(events, instrument, used, ion, window, fit)
     drift = instrument.detector.drift
-    drifted = drift.flag if drift is not None else ""
+    drifted, rounding = ("", 0.0) if drift is None else (drift.flag, drift.rounding(float(np.mean(window.edges))))
     overloaded = counting_flags(window, instrument.view.raster)
     flag = join_flags(fit.flag, doubt, around.calibration.flag, drifted, *overloaded)
     scale = around.calibration.scale
@@ -114,7 +114,7 @@ def _reduce_ion(
         std=profile.std,
         total=_total(profile, fit, window, used, flag),
         mass_error=mass_error(ion, fit, around, flag, bends(window)),
-        mass_resolution=mass_resolution(ion, fit, around, flag),
+        mass_resolution=mass_resolution(ion, fit, around, flag, rounding),
         bin_low=bin_low,
         bin_high=bin_high,
         share=float(np.clip(own / everything, 0.0, 1.0)) if everything > 0 else 0.0,

@@ -105,9 +105,8 @@ def _detector(events: xr.Dataset, options: ProfileOptions, header: MassScale) ->
 def _calibration(
     peaks: list[Peak], session: list[Ion], header: MassScale, options: ProfileOptions, polarity: str
 ) -> Calibration:
-    if options.calibration == "file":
-        return file_calibration(header)
-    return calibrate(peaks, calibrant_ions(session, polarity), header)
+    law = file_calibration if options.calibration == "file" else calibrate
+    return law(peaks, calibrant_ions(session, polarity), header)
 
 
 def bends(window: Window) -> bool:

@@ -5,19 +5,26 @@ from __future__ import annotations
 import numpy as np
 
 from depthlock.model.ions import Ion
-from depthlock.model.quantity import join_flags
+from depthlock.model.quantity import NORMAL_95, join_flags
 from depthlock.tofsims.assembly import Measured
 from depthlock.tofsims.overlaps import PeakFit
 from depthlock.tofsims.peak_model import Surroundings
 
-_MODE_ERROR = 0.004
-"""Error of a fitted maximum beyond counting, in FWHM: the model shape is not the instrument's."""
+_MODE_ERROR = 0.001
+"""Error of a fitted maximum beyond counting, in FWHM: the model shape is not the instrument's. Where the calibrants
+scatter by more, that scatter is this error."""
 
-_OTHER_METHOD = 0.03
-"""The same for a peak among neighbours, which is placed by another fit than the calibrants."""
+_OTHER_METHOD = 0.002
+"""More of it for a peak among neighbours, which is placed by another fit than the calibrants."""
 
-_WIDTH_ERROR = 0.01
-"""The same for the width, relative."""
+_PULLED = 0.03
+"""The same for one that only the sum with its neighbours places."""
+
+_WIDTH_ERROR = 0.001
+"""Relative error of a fitted width beyond counting, for the same reason."""
+
+_WIDTH_OF_SIGMA = 8.0 * np.log(2.0)
+"""Square of the FWHM over the variance of a Gaussian."""
 
 
 def mass_error(ion: Ion, fit: PeakFit, around: Surroundings, flag: str, bent: bool) -> Measured:
@@ -55,10 +62,11 @@ def mass_error(ion: Ion, fit: PeakFit, around: Surroundings, flag: str, bent: bo
     if not np.isfinite(counting):
         return np.nan, np.nan, np.nan, np.nan, join_flags(flag, "position_not_measured")
     value = position * per_bin
-    own = float(np.hypot(counting, _MODE_ERROR * fit.fwhm)) * per_bin
+    shape = max(_MODE_ERROR * fit.fwhm * per_bin, scale.scatter * 1e6)
+    own = float(np.hypot(counting * per_bin, shape))
     placed = (scale.relative_std(ion.mz) ** 2 - scale.scatter**2) * 1e12
     leverage = -placed if ion.label in calibration.ions else placed
-    error = float(np.sqrt(max(own**2 + (scale.scatter * 1e6) ** 2 + leverage, 0.25 * own**2)))
+    error = float(np.sqrt(max(own**2 + leverage, 0.25 * own**2)))
     half = calibration.coverage * error
     return value, error, value - half, value + half, flag
 
@@ -99,15 +107,33 @@ def _as_pulled(fit: PeakFit, around: Surroundings) -> tuple[float, float]:
         return np.nan, np.nan
     peak = min(near, key=lambda one: abs(one.position - expected))
     pull = float(sum(fit.ions[k] * (fit.components[k].position - expected) for k in inside)) / total
-    error = float(np.sqrt(peak.position_std**2 + (0.5 * pull) ** 2 + (_OTHER_METHOD * fit.fwhm) ** 2))
+    error = float(np.sqrt(peak.position_std**2 + (0.5 * pull) ** 2 + (_PULLED * fit.fwhm) ** 2))
     return peak.position - expected - pull, error
 
 
-def mass_resolution(ion: Ion, fit: PeakFit, around: Surroundings, flag: str) -> Measured:
-    """Mass over FWHM of the ion's peak; where widths scatter between ions, half of that scatter is an error of each."""
-    scale = around.calibration.scale
+def mass_resolution(ion: Ion, fit: PeakFit, around: Surroundings, flag: str, rounding: float) -> Measured:
+    """m/z over the full width at half maximum of the ion's own peak.
+
+    Parameters
+    ----------
+    ion : Ion
+    fit : PeakFit
+        Of its peak, neighbours apart: the width is that of the fitted shape, tails included, bins and background not.
+    around : Surroundings
+    flag : str
+        Flags of the ion.
+    rounding : float
+        Variance in mass bins squared that taking out the drift in whole bins has added.
+
+    Returns
+    -------
+    Measured
+        NaN and flag ``not_detected`` when there is no peak.
+    """
     if "not_detected" in flag.split(";"):
         return np.nan, np.nan, np.nan, np.nan, flag
-    value = 1.0 / (scale.relative_per_bin(ion.mz) * fit.fwhm)
-    relative = float(np.hypot(fit.fwhm_std / fit.fwhm, max(_WIDTH_ERROR, 0.5 * around.widths.scatter)))
-    return value, value * relative, value * np.exp(-1.96 * relative), value * np.exp(1.96 * relative), flag
+    fwhm = float(np.sqrt(max(fit.fwhm**2 - _WIDTH_OF_SIGMA * rounding, 0.25 * fit.fwhm**2)))
+    value = 1.0 / (around.calibration.scale.relative_per_bin(ion.mz) * fwhm)
+    relative = float(np.hypot(fit.fwhm_std / fwhm, _WIDTH_ERROR))
+    half = NORMAL_95 * relative
+    return value, value * relative, value * np.exp(-half), value * np.exp(half), flag

@@ -53,6 +53,11 @@ class MassDrift:
         """Mass bins by which ions near a mass bin are moved at most."""
         return int(np.ceil(float(np.abs(self.stretch).max(initial=0.0)) * max(mass_bin - self.origin, 0.0))) + 1
 
+    def rounding(self, mass_bin: float) -> float:
+        """Variance in mass bins squared that is added to a peak by moving its ions by whole bins."""
+        part = self.stretch * (mass_bin - self.origin) % 1.0
+        return float(np.mean(part * (1.0 - part)))
+
     def late(self, low: int, high: int) -> NDArray[np.int64]:
         """Whole mass bins by which the ions of a narrow window came late, by scan."""
         return self.bins(0.5 * (low + high), np.arange(self.stretch.size))

@@ -11,12 +11,21 @@ from depthlock.model.ions import Ion
 from depthlock.model.quantity import join_flags
 from depthlock.tofsims.exponential_gauss import FloatArray
 from depthlock.tofsims.lookalikes import Lookalike, composition_cost, lookalikes
+from depthlock.tofsims.neighbours import (
+    MOST_SUSPECT,
+    add_suspects,
+    add_unknown,
+    at_found_peaks,
+    grown_from,
+    relaxed,
+    unlikeliness,
+    without_unseen,
+)
 from depthlock.tofsims.peak_model import (
     Component,
     PeakModel,
     Surroundings,
     expected_component,
-    fit_components,
     released_variance,
     score_test,
 )
@@ -40,18 +49,6 @@ _NARROWEST = 0.92
 
 _FOOT = 2.0
 """Distance in FWHM up to which the most plausible look-alikes are fitted."""
-
-_MOST_SUSPECT = 5.6
-"""Cost above which no look-alike is suspected without evidence: molecules of more than some four atoms are too many."""
-
-_LARGEST_COST = 8.0
-_MOST_COMPONENTS = 6
-
-_RELAXING = 6.0
-"""Gain in deviance and priors for which the ion's own shape is believed rather than the file's."""
-
-_EVIDENCE = 12.0
-"""Gain in deviance for which one more ion is taken into the fit."""
 
 
 @dataclass(frozen=True)
@@ -123,8 +120,8 @@ def fit_peak(
     Notes
     -----
     The fit begins with the ion alone. Formulas near it, then unknown peaks, enter one by one as long as the counts ask
-    for them (score test, the far-fetched needing more evidence). What stays outside is tested for how much of it could
-    hide.
+    for them (score test, the far-fetched needing more evidence). A second fit begins with the simplest formula at every
+    peak found nearby, and the likelier of both stands. What stays outside is tested for how much of it could hide.
     """
     scale = around.calibration.scale
     fwhm = around.widths.fwhm(float(scale.position(ion.mz)))
@@ -133,19 +130,25 @@ def fit_peak(
     near = [one for one in near if main_mz == 0.0 or abs(one.parent_mz - main_mz) > 1e-4]
     near += beside
     own_cost = composition_cost(ion.elements, frozenset(around.elements) | frozenset(ion.elements))
-    limit = min(own_cost + _PLAUSIBLE, _MOST_SUSPECT)
-    model, fit = fit_components((expected_component(ion.label, ion.mz, 1.0, around),), edges, data, around, fwhm)
-    for most in (_MOST_SUSPECT, _LARGEST_COST):
-        # Simple formulas first: one far-fetched ion between two simple ones would fit their sum nearly as well.
-        model, fit = _add_formulas(model, fit, data, around, [one for one in near if one.cost < most])
-    model, fit = _add_unknown(model, fit, data, around)
+    limit = min(own_cost + _PLAUSIBLE, MOST_SUSPECT)
+    alone = (expected_component(ion.label, ion.mz, 1.0, around),)
+    model, fit = grown_from(alone, near, edges, data, around, fwhm)
+    seen = at_found_peaks(ion, near, edges, float(data.values.sum()), around)
+    if seen:
+        # Taken one by one, formulas between two peaks may come first and never leave: so begin with the peaks, too.
+        other, trial = grown_from((*alone, *seen), near, edges, data, around, fwhm)
+        if unlikeliness(other, trial, near) < unlikeliness(model, fit, near):
+            model, fit = other, trial
+    model, fit = add_unknown(model, fit, data, around)
     suspects = [one for one in near if abs(one.mz - ion.mz) < 1.3 * width_da and one.cost <= limit]
     # An unseen neighbour at the foot of the peak would broaden the fitted peak, which then takes from nearer ones.
     reach = _FOOT * width_da
     likely = [one for one in near if abs(one.mz - ion.mz) < reach and one.cost <= min(own_cost + _LIKELY, limit)]
-    model, fit = _add_suspects(model, fit, data, around, likely)
-    model, fit, around = _relaxed(model, fit, data, around)
-    found = _finish(model, fit, data, _not_excluded(suspects, model, fit, data, around))
+    asked_for = len(model.components)
+    model, fit = add_suspects(model, fit, data, around, likely)
+    model, fit, around = relaxed(model, fit, data, around)
+    doubts = _not_excluded(suspects, model, fit, data, around)
+    found = _finish(model, fit, data, doubts, *without_unseen(model, fit, data, around, asked_for))
     found.covariance[0, 0] = max(found.covariance[0, 0], released_variance(model, fit, data, around))
     if len(found.components) > 1 and found.fwhm + 3.0 * found.fwhm_std < _NARROWEST * fwhm:
         return replace(found, flag=join_flags(found.flag, "overlap_not_resolved"))
@@ -162,103 +165,6 @@ def _with_parent(one: Lookalike, around: Surroundings) -> Lookalike:
     parents = [peak.counts for peak in around.peaks if abs(peak.position - place) < reach]
     expected = max(parents, default=0.0) * one.abundance
     return replace(one, cost=one.cost - 1.5 if expected > 30.0 else one.cost + 3.0)
-
-
-def _add_formulas(
-    model: PeakModel, fit: CountFit, data: CountData, around: Surroundings, near: Sequence[Lookalike]
-) -> tuple[PeakModel, CountFit]:
-    """Take formulas into the fit as long as the counts ask for them, the most telling first."""
-    scale = around.calibration.scale
-    refused: set[str] = set()
-    for _ in range(_MOST_COMPONENTS):
-        taken = refused | {one.label for one in model.components}
-        places = [one.position for one in model.components]
-        test = score_test(model, fit, data, around)
-        best: tuple[float, Lookalike, float] | None = None
-        for one in near:
-            position = float(scale.position(one.mz))
-            # Two formulas closer than a fifth of the width are one peak: the first, more plausible one stands for both.
-            if one.label in taken or min(abs(position - place) for place in places) < 0.2 * model.fwhm:
-                continue
-            ions, error = test.ask(position)
-            gain = (ions / error) ** 2 if ions > 0 else 0.0
-            merit = gain / (1.0 + 0.02 * max(one.cost - 3.0, 0.0)) - 3.0 * one.cost
-            if gain > _EVIDENCE + 3.0 * one.cost and (best is None or merit > best[0]):
-                best = (merit, one, ions)
-        if best is None:
-            break
-        one, ions = best[1], best[2]
-        wider = (*model.components, expected_component(one.label, one.mz, ions, around))
-        trial_model, trial = fit_components(wider, model.edges, data, around, model.fwhm, fit.parameters)
-        if fit.objective - trial.objective > _EVIDENCE:
-            model, fit = trial_model, trial
-        else:
-            refused.add(one.label)
-    return model, fit
-
-
-def _relaxed(
-    model: PeakModel, fit: CountFit, data: CountData, around: Surroundings
-) -> tuple[PeakModel, CountFit, Surroundings]:
-    """The fit with a freer shape and width where the ion's own peak asks for it once all neighbours are in.
-
-    Sputtered metal ions are broader than molecules, and no file has enough strong peaks to know each kind's shape.
-    """
-    freer = replace(around, widths=replace(around.widths, scatter=5.0 * around.widths.scatter))
-    trial_model, trial = fit_components(model.components, model.edges, data, freer, model.fwhm, fit.parameters)
-    if fit.objective - trial.objective > _RELAXING:
-        return trial_model, trial, freer
-    return model, fit, around
-
-
-def _add_suspects(
-    model: PeakModel, fit: CountFit, data: CountData, around: Surroundings, suspects: Sequence[Lookalike]
-) -> tuple[PeakModel, CountFit]:
-    """Take the most plausible look-alikes that the shape can tell apart into the fit, asked for or not.
-
-    What the counts do not show may still be there; only so does the ion's error hold what they may have taken.
-    """
-    scale = around.calibration.scale
-    added = 0
-    for one in suspects:
-        places = [part.position for part in model.components]
-        if min(abs(float(scale.position(one.mz)) - place) for place in places) < 0.25 * model.fwhm:
-            continue
-        guess = 0.02 * float(fit.parameters[9]) * model.unit + 1.0
-        wider = (*model.components, expected_component(one.label, one.mz, guess, around))
-        model, fit = fit_components(wider, model.edges, data, around, model.fwhm, fit.parameters)
-        added += 1
-        if added == 3:
-            break
-    return model, fit
-
-
-def _add_unknown(model: PeakModel, fit: CountFit, data: CountData, around: Surroundings) -> tuple[PeakModel, CountFit]:
-    """Take peaks into the fit that no formula explains."""
-    scale = around.calibration.scale
-    for _ in range(3):
-        test = score_test(model, fit, data, around)
-        centres = 0.5 * (model.edges[1:] + model.edges[:-1])[::2]
-        gains = []
-        for place in centres:
-            ions, error = test.ask(float(place))
-            # A misfit of the shape is some percent of the peak beside it and no ion of its own.
-            beside = float(np.interp(place, 0.5 * (model.edges[1:] + model.edges[:-1]), fit.mean))
-            channels = model.fwhm / float(model.edges[1] - model.edges[0])
-            gains.append(ions / np.hypot(error, 0.03 * beside * channels) if ions > 0 else 0.0)
-        top = int(np.argmax(gains))
-        position = float(centres[top])
-        if gains[top] < 5.0 or min(abs(position - one.position) for one in model.components) < 0.6 * model.fwhm:
-            break
-        mz = float(scale.mz(position))
-        found = Component(f"m/z {mz:.4f}", position, 0.2 * model.fwhm, test.ask(position)[0])
-        trial_model, trial = fit_components(
-            (*model.components, found), model.edges, data, around, model.fwhm, fit.parameters
-        )
-        if fit.objective - trial.objective < _EVIDENCE:
-            break
-        model, fit = trial_model, trial
-    return model, fit
 
 
 def _not_excluded(
@@ -281,31 +187,40 @@ def _not_excluded(
     return found[:3]
 
 
-def _finish(model: PeakModel, fit: CountFit, data: CountData, suspected: list[str]) -> PeakFit:
-    theta = fit.parameters
-    number = len(model.components)
-    places = 9 + 2 * np.arange(number)
-    ions = model.unit * theta[places]
+def _finish(
+    model: PeakModel,
+    fit: CountFit,
+    data: CountData,
+    suspected: list[str],
+    stays: list[int],
+    seen_model: PeakModel,
+    seen: CountFit,
+) -> PeakFit:
+    """Values of the fit of what is seen, with the errors of the fit of all that may be there."""
+    places = 9 + 2 * np.arange(len(model.components))
     covariance = model.unit**2 * fit.covariance[np.ix_(places, places)]
-    excess = fit.deviance / max(data.values.size - theta.size, 1)
-    total_std = float(np.sqrt(covariance[0, 0]))
+    theta = seen.parameters
+    ions = model.unit * theta[9::2]
+    excess = seen.deviance / max(data.values.size - theta.size, 1)
     flags = [f"lookalike:{label}" for label in suspected]
-    if ions[0] < DETECTION * max(total_std, 1.0):
+    # Either of the two fits may be right.
+    covariance[0, 0] += (0.5 * (ions[0] - model.unit * fit.parameters[9])) ** 2
+    if ions[0] < DETECTION * max(float(np.sqrt(covariance[0, 0])), 1.0):
         flags.append("not_detected")
-    elif number > 1:
-        flags += _inseparable(model, ions, covariance)
-    width = model.width(theta)
+    elif places.size > 1:
+        flags += _inseparable(model, model.unit * fit.parameters[places], covariance)
+    width = seen_model.width(theta)
     return PeakFit(
-        components=model.components,
-        shares=model.shares(theta),
+        components=seen_model.components,
+        shares=seen_model.shares(theta),
         ions=ions,
-        covariance=covariance,
-        background=model.background(theta),
+        covariance=covariance[np.ix_(stays, stays)],
+        background=seen_model.background(theta),
         offset=float(theta[8]) * model.fwhm,
         offset_std=float(np.sqrt(fit.covariance[8, 8])) * model.fwhm,
         fwhm=width,
         fwhm_std=width * float(np.sqrt(fit.covariance[5, 5])),
-        fitted=fit.mean,
+        fitted=seen.mean,
         excess=excess,
         flag=join_flags(*flags, "poor_peak_fit" if excess > 5.0 and ions[0] < 1e5 else ""),
     )
