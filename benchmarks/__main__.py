@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import doublets, event_store, itm, xps
+from benchmarks import doublets, event_store, itm, tem, xps
 
 BENCHMARKS = {
     "event_store": event_store.conversion,
     "itm": itm.against_pyspm,
+    "tem": tem.images,
     "xps_batch": xps.independent_spectra,
     "xps_levels": xps.levels_together,
     "xps_doublets": doublets.doublets,

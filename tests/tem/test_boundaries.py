@@ -34,6 +34,17 @@ def test_same_as_trying_everything(seed):
     assert np.abs(np.diff(i)).max() <= 2
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_points_not_to_be_looked_at_are_no_answer(seed):
+    rng = np.random.default_rng(seed)
+    inner, outer = rng.normal(0, 2, (3, 5)), rng.normal(0, 2, (3, 5))
+    inner[:, [0, 3, 4]] = -np.inf
+    i, j, score = ordered_boundaries(inner, outer, least_gap=1, reach=2, stiffness=0.4)
+    assert score == pytest.approx(_naive(inner, outer, 1, 2, 0.4))
+    assert set(i) <= {1, 2}
+    assert np.all(j >= i + 1)
+
+
 def test_a_blind_column_follows_its_neighbours():
     score = np.full((9, 30), -5.0)
     score[:, 10] = 0.0

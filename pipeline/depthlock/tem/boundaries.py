@@ -26,7 +26,8 @@ def ordered_boundaries(
     Parameters
     ----------
     inner_score, outer_score : ndarray, shape (n_s, n_v)
-        Log-likelihood of the boundary lying before point v of column s.
+        Log-likelihood of the boundary lying before point v of column s; minus infinity at points of the inner one
+        that are not to be looked at.
     least_gap, reach : int
         In points.
     stiffness : float
@@ -42,7 +43,9 @@ def ordered_boundaries(
     came_inner = np.zeros((n_s, n_v, n_v), dtype=np.int8)
     came_outer = np.zeros((n_s, n_v, n_v), dtype=np.int8)
     scores = (np.ascontiguousarray(score, dtype=np.float64) for score in (inner_score, outer_score))
-    best = _forward_kernel()(*scores, least_gap, reach, stiffness, came_inner, came_outer)
+    possible = np.flatnonzero(np.isfinite(inner_score).any(axis=0))
+    first, last = (int(possible[0]), int(possible[-1]) + 1) if possible.size else (0, n_v)
+    best = _forward_kernel()(*scores, first, last, least_gap, reach, stiffness, came_inner, came_outer)
     at = np.unravel_index(int(np.argmax(best)), best.shape)
     score = float(best[at])
     i, j = int(at[0]), int(at[1])
@@ -68,34 +71,39 @@ def _forward_kernel() -> Callable[..., NDArray[np.float64]]:
 def _forward(
     inner_score: NDArray[np.float64],
     outer_score: NDArray[np.float64],
+    first: int,
+    last: int,
     least_gap: int,
     reach: int,
     stiffness: float,
     came_inner: NDArray[np.int8],
     came_outer: NDArray[np.int8],
 ) -> NDArray[np.float64]:
-    """Best score of every pair in the last column; fills in the steps by which each pair was reached."""
+    """Best score of every pair in the last column, the inner one from `first` to before `last`.
+
+    Fills in the steps by which each pair was reached.
+    """
     n_s, n_v = inner_score.shape
     best = np.full((n_v, n_v), -np.inf)
     between = np.full((n_v, n_v), -np.inf)
-    for i in range(n_v):
+    for i in range(first, last):
         for j in range(i + least_gap, n_v):
             best[i, j] = inner_score[0, i] + outer_score[0, j]
     for column in range(1, n_s):
         # The penalty is a sum, so the maximum over both steps is one after the other.
-        for i in range(n_v):
-            for j in range(least_gap, n_v):
+        for i in range(first, last):
+            for j in range(first + least_gap, n_v):
                 value, came = -np.inf, 0
-                for step in range(max(-reach, -i), min(reach, n_v - 1 - i) + 1):
+                for step in range(max(-reach, first - i), min(reach, last - 1 - i) + 1):
                     candidate = best[i + step, j] - stiffness * step * step
                     if candidate > value:
                         value, came = candidate, step
                 between[i, j] = value
                 came_inner[column, i, j] = came
-        for i in range(n_v):
+        for i in range(first, last):
             for j in range(i + least_gap, n_v):
                 value, came = -np.inf, 0
-                for step in range(max(-reach, least_gap - j), min(reach, n_v - 1 - j) + 1):
+                for step in range(max(-reach, first + least_gap - j), min(reach, n_v - 1 - j) + 1):
                     candidate = between[i, j + step] - stiffness * step * step
                     if candidate > value:
                         value, came = candidate, step

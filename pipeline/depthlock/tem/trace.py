@@ -219,7 +219,7 @@ def _coarse_pair(
     edges = features.edges[::rows]
     inner_score = cumulative(inner_side)[:, ::rows]
     # What lies far outside is never crystal, however much it looks like it.
-    inner_score[:, (edges < inner_reach[0]) | (edges > inner_reach[1])] = -1e9
+    inner_score[:, (edges < inner_reach[0]) | (edges > inner_reach[1])] = -np.inf
     inner, outer, _ = ordered_boundaries(
         inner_score,
         cumulative(outer_side)[:, ::rows],
