@@ -52,7 +52,7 @@ def test_check_opens_every_file_and_writes_nothing(session: Path, capsys: pytest
     said = capsys.readouterr().out
     for file in ("profile.h5", "etch.vms", "hrtem.tif"):
         assert said.count(file) == 2
-    assert "2 samples, 14 jobs, nothing wrong" in said
+    assert "2 samples, 16 jobs, nothing wrong" in said
     assert not (session.parent / "results").exists()
 
 
@@ -60,7 +60,7 @@ def test_dry_run_says_why_and_writes_nothing(session: Path, capsys: pytest.Captu
     assert main(["run", str(session), "--dry-run"]) == OK
     said = capsys.readouterr().out
     assert "it has not been run" in said
-    assert "14 of 14 jobs would run" in said
+    assert "14 of 16 jobs would run" in said
     assert not (session.parent / "results").exists()
 
 
@@ -157,7 +157,7 @@ def test_a_terminal_without_our_signs_is_no_error(session: Path) -> None:
         [sys.executable, "-m", "depthlock", "status", str(session)],
         capture_output=True, check=True, env={**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
     )  # fmt: skip
-    assert b"0 of 14 jobs are up to date" in said.stdout
+    assert b"0 of 16 jobs are up to date" in said.stdout
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc takes no folders, whoever asks")
@@ -191,9 +191,9 @@ def test_info_new_and_status(session: Path, capsys: pytest.CaptureFixture[str]) 
     assert main(["new", str(session.parent)]) == OK
     capsys.readouterr()
     assert main(["check", str(session)]) == OK
-    assert "2 samples, 14 jobs" in capsys.readouterr().out
+    assert "2 samples, 16 jobs" in capsys.readouterr().out
     assert main(["status", str(session)]) == OK
-    assert "0 of 14 jobs are up to date" in capsys.readouterr().out
+    assert "0 of 16 jobs are up to date" in capsys.readouterr().out
 
 
 def test_the_shipped_schema_is_current(capsys: pytest.CaptureFixture[str]) -> None:

@@ -206,6 +206,28 @@ def tofsims_components() -> xr.Dataset:
     return check(dataset, "tofsims_components")
 
 
+def tofsims_maps() -> xr.Dataset:
+    """Three ions on a small raster, without a depth axis."""
+    one, place = {"units": "1"}, {"units": "micrometer"}
+    counts = np.random.default_rng(0).poisson(5.0, (3, 12, 8, 9)).astype(np.float32)
+    dataset = xr.Dataset(
+        {
+            "map": (("ion", "y", "x"), counts.sum(axis=1), one),
+            "section_x": (("ion", "scan", "x"), counts.sum(axis=2), one),
+            "section_y": (("ion", "scan", "y"), counts.sum(axis=3), one),
+        },
+        coords={
+            "ion": ("ion", IONS, one),
+            "role": ("ion", ROLES, one),
+            "sputter_time": ("scan", np.arange(12) * 4.0, {"units": "s"}),
+            "y": ("y", np.arange(8) * 2.0, place),
+            "x": ("x", np.arange(9) * 2.0, place),
+        },
+        attrs={"source": "B/profile.h5"},
+    )
+    return check(dataset, "tofsims_maps")
+
+
 class SmallResults:
     """Results of two samples, in memory."""
 
@@ -220,6 +242,7 @@ class SmallResults:
         stages = {
             "tofsims_profile": tofsims_profile,
             "tofsims_components": tofsims_components,
+            "tofsims_maps": tofsims_maps,
             "xps_deconvolve": xps_fit,
             "tem_thickness": tem_thickness,
         }

@@ -28,7 +28,7 @@ def page(folder: Path) -> str:
 
 def test_the_page_needs_nothing_from_outside(page: str) -> None:
     assert not re.search(r'(?:src|href)="(?:https?:)?//', page)
-    assert page.count("data:image/png;base64,") == 8
+    assert page.count("data:image/png;base64,") == 9
 
 
 def test_names_from_the_session_are_escaped(page: str) -> None:
@@ -59,6 +59,7 @@ def test_every_figure_is_a_file_in_every_format(folder: Path) -> None:
         "B_tofsims",
         "B_mass_peaks",
         "B_components",
+        "B_maps",
         "B_xps",
         "B_xps_areas",
         "B_tem_0",

@@ -113,6 +113,9 @@ def test_one_phase_is_one_component():
     assert found.sizes["component"] == 1
     assert found.attrs["deviance_over_noise"] == pytest.approx(1.0, abs=0.03)
     assert found["component_ions_flag"].values.tolist() == [""]
+    events["sputter_time"] = ("scan", np.full(30, np.nan), {"units": "s"})
+    without_times = find_components(events, ComponentsOptions(profile=OPTIONS, components=1))
+    assert without_times["component_time_flag"].values.tolist() == ["no_sputter_axis"]
 
 
 def test_dead_time_makes_no_component():

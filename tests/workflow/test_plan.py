@@ -23,13 +23,13 @@ def test_a_sample_has_the_stages_that_its_files_allow(small_session: Path) -> No
     plan = plan_of(small_session)
     assert [job.name for job in plan.jobs] == [
         "one.tofsims_events", "one.tofsims_profile", "one.tofsims_components", "one.xps_deconvolve",
-        "one.tem_thickness", "one.depth_profile",
+        "one.tem_thickness", "one.depth_profile", "one.tofsims_maps",
         "two (b).xps_deconvolve", "two (b).depth_profile", "compare", "report",
     ]  # fmt: skip
     assert list(plan.job("one.depth_profile").upstream) == [
         "one.tofsims_profile", "one.xps_deconvolve", "one.tem_thickness", "one.tofsims_events",
     ]  # fmt: skip
-    assert len(plan.job("report").upstream) == 9
+    assert len(plan.job("report").upstream) == 10
     alone = plan_of(small_session, samples=["two (b)"])
     assert [job.name for job in alone.jobs] == ["two (b).xps_deconvolve", "two (b).depth_profile", "report"]
     assert not load_session(small_session).results.exists(), "planning writes nothing"

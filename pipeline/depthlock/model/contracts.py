@@ -104,6 +104,20 @@ CONTRACTS: dict[str, Contract] = {
         quantities={"component_ions": ("component",), "component_time": ("component",)},
         attributes=("source", "notes"),
     ),
+    "tofsims_maps": Contract(
+        dims=("ion", "scan", "y", "x"),
+        variables={
+            "role": ("ion",),
+            "sputter_time": ("scan",),
+            "y": ("y",),
+            "x": ("x",),
+            "map": ("ion", "y", "x"),
+            "section_x": ("ion", "scan", "x"),
+            "section_y": ("ion", "scan", "y"),
+        },
+        quantities={},
+        attributes=("source",),
+    ),
     "xps_spectra": Contract(
         dims=("level", "energy"),
         variables={

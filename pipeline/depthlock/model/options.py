@@ -108,6 +108,18 @@ class ComponentsOptions(StageOptions):
     seed: int = Field(0, ge=0, le=2**31, description="seed of the random numbers (1)")
 
 
+class MapsOptions(StageOptions):
+    """Options of `tofsims_maps`: the ions from above and in cross-section."""
+
+    first_time: Second | None = Field(None, description="sputter time in s from which maps are summed; all if absent")
+    last_time: Second | None = Field(None, description="sputter time in s up to which maps are summed; all if absent")
+    section_at_y: float = Field(0.5, ge=0, le=1, description="where x-z sections lie, as a share of the raster (1)")
+    section_at_x: float = Field(0.5, ge=0, le=1, description="where y-z sections lie, as a share of the raster (1)")
+    section_width: float = Field(
+        0.25, gt=0, le=1, description="width of the strip that a section sums, as a share of the raster (1)"
+    )
+
+
 class DeconvolveOptions(StageOptions):
     """Options of `xps_deconvolve`: spectra to components per etch level."""
 
@@ -211,6 +223,7 @@ class Options(StageOptions):
     tofsims_events: EventsOptions = EventsOptions()
     tofsims_profile: ProfileOptions = ProfileOptions()
     tofsims_components: ComponentsOptions = ComponentsOptions()
+    tofsims_maps: MapsOptions = MapsOptions()
     xps_deconvolve: DeconvolveOptions = DeconvolveOptions()
     tem_thickness: ThicknessOptions = ThicknessOptions()
     depth_profile: DepthOptions = DepthOptions()

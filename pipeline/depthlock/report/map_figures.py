@@ -47,6 +47,62 @@ def draw_components(components: xr.Dataset, title: str) -> Figure:
     return figure
 
 
+_MOST_IONS = 6
+"""Ions drawn at most, those with a role before others."""
+
+
+def draw_maps(maps: xr.Dataset, title: str) -> Figure:
+    """The map of every ion, and the cross-section along x below it.
+
+    Parameters
+    ----------
+    maps : xr.Dataset
+        `tofsims_maps`.
+    title : str
+        The sample's name.
+    """
+    from matplotlib.figure import Figure
+
+    order = np.argsort(maps["role"].values == "other", kind="stable")[:_MOST_IONS]
+    number = len(order)
+    with figure_style():
+        width = min(PAGE, 1.5 * number + 1.0)
+        figure = Figure(figsize=(width, 0.95 * width / number + 2.3), layout="constrained")
+        grid = figure.subplots(2, number, squeeze=False, height_ratios=(1.0, 1.1))
+        places, label = _scan_places(maps)
+        for k, (plan, section) in enumerate(zip(*grid, strict=True)):
+            one = maps.isel(ion=int(order[k]))
+            draw_map(plan, one["map"].values, one["x"])
+            plan.set_title(pretty_ion(str(one["ion"].values)), fontsize=8)
+            _draw_section(section, one["section_x"].values, one["x"].values, places)
+            section.set_ylabel(label if k == 0 else "")
+            section.tick_params(labelleft=k == 0)
+        unit = "µm" if maps["x"].attrs.get("units") == "micrometer" else "px"
+        figure.supxlabel(f"x ({unit})", fontsize=8)
+        figure.suptitle(f"{title}: ions from above, and in cross-section", fontsize=8.5, x=0.01, ha="left")
+    return figure
+
+
+def _scan_places(maps: xr.Dataset) -> tuple[NDArray[np.float64], str]:
+    """Where the scans are in nm, in s, or by number, and how the axis is called."""
+    for name, label in (("depth", "depth (nm)"), ("sputter_time", "sputter time (s)")):
+        if name in maps.coords and maps.sizes["scan"] > 1 and (np.diff(maps[name].values) > 0).all():
+            return maps[name].values, label
+    return np.arange(float(maps.sizes["scan"])), "scan"
+
+
+def _draw_section(
+    axes: Axes, counts: NDArray[np.floating], x: NDArray[np.float64], places: NDArray[np.float64]
+) -> None:
+    """A cross-section with the surface on top, in counts per depth so that thick and thin scans look alike."""
+    density = counts / np.gradient(places)[:, np.newaxis] if places.size > 1 else counts
+    high = float(np.quantile(density, 0.995))
+    axes.pcolormesh(
+        x, places, density, cmap="magma", vmin=0.0, vmax=high if high > 0 else 1.0, shading="nearest", rasterized=True
+    )
+    axes.invert_yaxis()
+
+
 def _draw_profile(axes: Axes, one: xr.Dataset, colour: str) -> None:
     time, ions, std = (one[name].values for name in ("sputter_time", "profile", "profile_std"))
     time = time if float(np.ptp(time)) > 0 else np.arange(time.size)
@@ -101,11 +157,18 @@ def draw_scale_bar(axes: Axes, step: float, unit: str, shape: tuple[int, ...]) -
     shape : tuple of int
         Rows and columns.
     """
+    from matplotlib.patheffects import withStroke
+
     wanted = 0.3 * shape[1] * step
     power = 10.0 ** np.floor(np.log10(wanted))
     length = power * max(factor for factor in (1.0, 2.0, 5.0) if factor * power <= wanted)
     left, row = 0.06 * shape[1], 0.93 * shape[0]
-    axes.plot([left, left + length / step], [row, row], color="white", linewidth=2.0, solid_capstyle="butt")
+    # A dark rim keeps bar and words readable on bright pictures.
+    axes.plot(
+        [left, left + length / step], [row, row], color="white", linewidth=2.0, solid_capstyle="butt",
+        path_effects=[withStroke(linewidth=3.5, foreground="black")],
+    )  # fmt: skip
     axes.annotate(
-        f"{length:g} {unit}", (left, row), xytext=(0, 2.5), textcoords="offset points", color="white", fontsize=6
-    )
+        f"{length:g} {unit}", (left, row), xytext=(0, 3), textcoords="offset points", color="white", fontsize=6,
+        path_effects=[withStroke(linewidth=1.5, foreground="black")],
+    )  # fmt: skip

@@ -176,6 +176,13 @@ def _sample_figures(results: Results, sample: str, draw: _Drawer) -> Iterator[Dr
         if drift is not None:
             caption = "Drift of the mass scale over the scans with its 95 % band; it is taken out of all counts."
             yield draw(f"{stem}_mass_drift", caption, drift)
+    maps = results.dataset(sample, "tofsims_maps")
+    if maps is not None:
+        caption = (
+            "Where the ions are. Above: maps, summed over depth. Below: cross-sections through a strip of the raster, "
+            "the surface on top; depth is stretched. Counts, bright is many."
+        )
+        yield draw(f"{stem}_maps", caption, map_figures.draw_maps(maps, sample))
     components = results.dataset(sample, "tofsims_components")
     if components is not None and components.sizes["component"]:
         caption = (

@@ -250,7 +250,7 @@ def _with_quantities(dataset: xr.Dataset, time: FloatArray, flags: list[str]) ->
     mean = np.where(known, profile @ time / safe, np.nan)
     offset = time - np.nan_to_num(mean)[:, np.newaxis]
     spread = np.where(known, np.sqrt(np.sum((std * offset) ** 2, axis=1)) / safe, np.nan)
-    if float(np.ptp(time)) == 0.0:
+    if not float(np.ptp(time)) > 0.0:
         mean, spread = np.full_like(mean, np.nan), np.full_like(mean, np.nan)
         flags = [join_flags(flag, "no_sputter_axis") for flag in flags]
     return assign(dataset, "component_time", ("component",), Quantity(mean, spread, flag=flags), "s")
