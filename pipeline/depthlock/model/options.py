@@ -61,6 +61,9 @@ class ProfileOptions(StageOptions):
     shots_per_pixel: int | None = Field(
         None, ge=1, le=1_000_000, description="pulses a pixel and scan (1); from the file if absent"
     )
+    scan_time: Second | None = Field(
+        None, gt=0, description="sputter time of one scan in s, for volumes whose file has no times"
+    )
     calibration: Literal["refit", "file"] = Field(
         "refit", description="mass scale refitted on peaks found, or as in the file"
     )

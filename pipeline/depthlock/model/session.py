@@ -66,6 +66,9 @@ class TofsimsInput(Part):
         None, ge=1, le=1_000_000, description="pulses a pixel and scan; from the file if absent"
     )
     dead_time: Nanosecond | None = Field(None, description="detector dead time; from the file if absent")
+    scan_time: Second | None = Field(
+        None, gt=0, description="sputter time of one scan, for volumes whose file has no times"
+    )
 
 
 class XpsInput(Part):

@@ -178,5 +178,5 @@ def describe(path: Path) -> dict[str, Any]:
         "axes": f"{nz} z x {ny} y x {nx} x",
         "ion": label if np.isnan(mass) else f"{label} (m/z {mass:.4f})",
         "times": "none",
-        "notes": ["one ion without times or pixel sizes: for views; depth profiles need raw data or a profile export"],
+        "notes": ["one ion without times or pixel sizes: for a depth profile, give `scan_time` in the session"],
     }

@@ -47,6 +47,9 @@ def draw_components(components: xr.Dataset, title: str) -> Figure:
     return figure
 
 
+_TITLE_LETTERS = 46
+"""Letters above a spectrum; the last peaks that tell a component are left out beyond."""
+
 _MOST_IONS = 6
 """Ions drawn at most, those with a role before others."""
 
@@ -123,7 +126,8 @@ def _draw_spectrum(axes: Axes, one: xr.Dataset, colour: str) -> None:
     names = str(one["telling_peaks"].values).split(", ")
     at = [firsts.index(name) if name in firsts else int(np.argmin(np.abs(mass - _mass(name)))) for name in names]
     axes.vlines(mass[at], 0.0, share[at], color=colour, linewidth=1.6)
-    axes.set_title(", ".join(pretty_ion(name) for name in names), loc="left", fontsize=7)
+    told = [name for k, name in enumerate(names) if len(", ".join(names[: k + 1])) <= _TITLE_LETTERS]
+    axes.set_title(", ".join(pretty_ion(name) for name in told), loc="left", fontsize=7)
 
 
 def _mass(name: str) -> float:

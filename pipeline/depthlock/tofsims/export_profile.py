@@ -49,7 +49,8 @@ def reduce_export(export: xr.Dataset, options: ProfileOptions) -> Reduction:
     table = export["intensity"].values.astype(np.float64)
     counted = table[np.isin(kinds, ("ion", "sum"))]
     used, notes = _complete_scans(export, counted)
-    pulses = float(options.shots_per_pixel) if options.shots_per_pixel else find_pulses(table[kinds == "ion"])
+    stated = export.attrs.get("pulses_per_point", options.shots_per_pixel)
+    pulses = float(stated) if stated else find_pulses(table[kinds == "ion"])
     ions, data = [], []
     for entry in entries:
         ion = Ion.parse(entry.ion)

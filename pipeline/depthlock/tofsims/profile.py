@@ -21,6 +21,7 @@ from depthlock.tofsims.interface import fit_interface, no_interface
 from depthlock.tofsims.normalisation import normalise, reference_ion
 from depthlock.tofsims.quasi_poisson import CountData
 from depthlock.tofsims.reduction import Reduction
+from depthlock.tofsims.volume_profile import reduce_volume
 
 
 def reduce_profile(events: xr.Dataset, options: ProfileOptions) -> xr.Dataset:
@@ -29,8 +30,8 @@ def reduce_profile(events: xr.Dataset, options: ProfileOptions) -> xr.Dataset:
     Parameters
     ----------
     events : xr.Dataset
-        Contract `tofsims_events` or, from an instrument's software, `tofsims_export`: the latter is recognised by its
-        attribute `corrected` and not corrected for dead time again.
+        Contract `tofsims_events` or, from an instrument's software, `tofsims_export` or `tofsims_volume`. An export is
+        recognised by its attribute `corrected` and not corrected for dead time again.
     options : ProfileOptions
         Ions to follow and how.
 
@@ -46,8 +47,7 @@ def reduce_profile(events: xr.Dataset, options: ProfileOptions) -> xr.Dataset:
     """
     asked = options.ions
     options = _following_reference(options)
-    exported = bool(events.attrs.get("corrected", 0)) or "mass_bin" not in events.variables
-    reduced = reduce_export(events, options) if exported else reduce_events(events, options)
+    reduced = _reduce(events, options)
     if not reduced.ions:
         raise MeasurementError(
             "none of the ions asked for can be in this file",
@@ -65,6 +65,14 @@ def reduce_profile(events: xr.Dataset, options: ProfileOptions) -> xr.Dataset:
     profile = check(normalise(profile, options.normalisation), "tofsims_profile")
     # A reference that nobody asked to follow has done its work.
     return profile if options.ions == asked else profile.isel(ion=slice(0, -1))
+
+
+def _reduce(events: xr.Dataset, options: ProfileOptions) -> Reduction:
+    if {"ion", "scan", "y", "x"} <= set(events.sizes):
+        return reduce_volume(events, options)
+    if events.attrs.get("corrected", 0) or "mass_bin" not in events.variables:
+        return reduce_export(events, options)
+    return reduce_events(events, options)
 
 
 def _following_reference(options: ProfileOptions) -> ProfileOptions:

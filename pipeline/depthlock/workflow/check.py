@@ -135,7 +135,7 @@ def _what(dataset: xr.Dataset) -> str:
     sizes = dataset.sizes
     if "energy" in sizes:
         return f"{dataset.attrs['region']}, {sizes['level']} levels, {sizes['energy']} energies"
-    if "y" in sizes:
+    if "y" in sizes and "scan" not in sizes:
         size = dataset.attrs.get("pixel_size_nm")
         scale = f"{float(size[-1]):.4g} nm a pixel" if size is not None else "no scale"
         return f"{sizes['y']} x {sizes['x']} pixels, {scale}"

@@ -139,7 +139,15 @@ STAGES: tuple[Stage, ...] = (
         title="TOF-SIMS depth profiles of the ions",
         function="depthlock.tofsims.profile:reduce_profile",
         options=ProfileOptions,
-        takes=(Take("events", "tofsims_events", raw="tofsims", formats=("tofsims_export",), stage="tofsims_events"),),
+        takes=(
+            Take(
+                "events",
+                "tofsims_events",
+                raw="tofsims",
+                formats=("tofsims_export", "tofsims_volume"),
+                stage="tofsims_events",
+            ),
+        ),
         gives="tofsims_profile",
         outputs=("tofsims_profile.nc",),
         per="sample",
