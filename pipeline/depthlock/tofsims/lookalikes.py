@@ -14,7 +14,7 @@ CONTAMINANTS = ("H", "C", "N", "O", "F", "Na", "Si", "P", "S", "Cl")
 _ORGANIC = frozenset("HCNO")
 _NONMETALS = frozenset(("H", "B", "C", "N", "O", "F", "Si", "P", "S", "Cl", "Br", "I"))
 
-_LIGHT_LIMIT = 4
+_LIGHT_LIMIT = 5
 """Most atoms of hydrogen looked for."""
 
 _MINOR_ISOTOPES = {
