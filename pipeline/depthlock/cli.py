@@ -374,7 +374,7 @@ def _schema(_: argparse.Namespace) -> int:
 def _stage(parsed: argparse.Namespace) -> int:
     from depthlock.workflow.jobs import read_plan
     from depthlock.workflow.processes import die_with_parent
-    from depthlock.workflow.stage_job import limit_threads, run_job, show_warnings_once
+    from depthlock.workflow.stage_job import limit_threads, log_messages, run_job, show_warnings_once
 
     plan = read_plan(parsed.plan)
     job = plan.job(parsed.job)
@@ -382,6 +382,7 @@ def _stage(parsed: argparse.Namespace) -> int:
     limit_threads(job.threads)
     die_with_parent()
     show_warnings_once()
+    log_messages()
     try:
         run_job(plan, job)
     except DepthlockError as error:

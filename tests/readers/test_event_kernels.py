@@ -28,12 +28,13 @@ def test_added_up(seed: int, exponent_bits: int) -> None:
     keys = rng.integers(0, 40 if seed % 2 else 1 << 18, number)
     exponents = rng.integers(0, 12, number) if exponent_bits else 0
     words = np.sort((keys << exponent_bits) + exponents).astype(np.uint64 if exponent_bits else np.uint32)
-    pixel, count = np.empty(number, np.uint32), np.empty(number, np.uint8)
+    expected = plain_cells(words, exponent_bits)
+    count = np.empty(number, np.uint8)
+    pixel = words.view(np.uint32) if seed % 3 else np.empty(number, np.uint32)  # in place of the words, or elsewhere
     bins, starts, large, exact = np.empty((4, number), np.int64)
     cells, occupied, exceptions = kernels.added_up(
         words, exponent_bits, ROWS_BITS, pixel, count, bins, starts, large, exact
     )
-    expected = plain_cells(words, exponent_bits)
     ions = count[:cells].astype(int)
     ions[large[:exceptions]] = exact[:exceptions]
     rows = np.repeat(bins[:occupied], np.diff(np.append(starts[:occupied], cells)))
@@ -104,5 +105,7 @@ def test_widened() -> None:
     rng = np.random.default_rng(7)
     bins, pixels = rng.integers(0, 1 << 9, 500), rng.integers(0, 1 << 23, 500)
     wide = np.empty(500, np.uint64)
-    kernels.widened(((bins << 23) + pixels).astype(np.uint32), 1000, 23, 30, wide)
+    narrow = wide.view(np.uint32)[500:]  # the upper half of where the wide words go
+    narrow[:] = (bins << 23) + pixels
+    kernels.widened(narrow, 1000, 23, 30, wide)
     assert wide.tolist() == [((b << 30) + 1000 + p) << 5 for b, p in zip(bins.tolist(), pixels.tolist(), strict=True)]

@@ -134,7 +134,7 @@ def share_out_wide(
 
 @numba.njit(cache=True, nogil=True)
 def widened(narrow: Integers, base: int, narrow_bits: int, pixel_bits: int, wide: Integers) -> None:
-    """Narrow words of one piece as wide ones, into `wide`, which has their number."""
+    """Narrow words of one piece as wide ones, into `wide`, which has their number and may end where `narrow` does."""
     mask = (np.int64(1) << narrow_bits) - 1
     for i in range(narrow.size):
         word = np.int64(narrow[i])
@@ -160,6 +160,7 @@ def added_up(
     words : ndarray of uint32 or uint64, ascending
     exponent_bits, pixel_bits : int
     pixel_id : ndarray of uint32
+        May lie where `words` does.
     count : ndarray of uint8
         Ions of a cell, 255 where there are more.
     bins, starts : ndarray of int64

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from depthlock.readers.event_spill import Integers, Spill, workers
 
-MEMORY_EVENTS = 1 << 24
-"""Ions sorted at once by each thread; that takes about 20 bytes each."""
+MEMORY_EVENTS = 1 << 22
+"""Ions sorted at once; three times as many are held, with 9 bytes each."""
 
 SLOT_BITS = 16
 
@@ -56,7 +56,7 @@ def sorted_cells(spill: Spill, memory_events: int = MEMORY_EVENTS) -> Iterator[C
     parts = np.split(table, first[1:]) if len(table) else []
     groups = [_Group(spill, int(group), pieces) for group, pieces in zip(present, parts, strict=True)]
     largest = max((group.words for group in groups if group.words <= memory_events), default=0)
-    ahead = workers() + 1
+    ahead = workers()
     free: SimpleQueue[_Room] = SimpleQueue()
     for _ in range(min(ahead + 1, len(groups))):
         free.put(_Room.of(largest))
@@ -78,21 +78,21 @@ def sorted_cells(spill: Spill, memory_events: int = MEMORY_EVENTS) -> Iterator[C
 
 @dataclass(frozen=True)
 class _Room:
-    """Arrays that are used again for one group after the other: fresh memory costs as much as the sorting."""
+    """Arrays that are used again for one group after the other: fresh memory costs as much as the sorting.
+
+    Attributes
+    ----------
+    words : ndarray of uint64
+        Words, and in their place, as no cell comes before its first word, the pixels of the cells.
+    count : ndarray of uint8
+    """
 
     words: NDArray[np.uint64]
-    narrow: NDArray[np.uint32]
-    pixel_id: NDArray[np.uint32]
     count: NDArray[np.uint8]
 
     @classmethod
     def of(cls, words: int) -> _Room:
-        return cls(
-            np.empty(words, np.uint64),
-            np.empty(words, np.uint32),
-            np.empty(words, np.uint32),
-            np.empty(words, np.uint8),
-        )
+        return cls(np.empty(words, np.uint64), np.empty(words, np.uint8))
 
 
 class _Group:
@@ -101,7 +101,10 @@ class _Group:
     def __init__(self, spill: Spill, group: int, pieces: NDArray[np.int64]) -> None:
         self._spill, self._pieces = spill, pieces
         self.words = int(pieces[:, 1].sum())
-        self._first_bin = int(spill.groups.first_bin[group])
+        first_bin = spill.groups.first_bin
+        self._first_bin = int(first_bin[group])
+        # The last group takes all bins beyond the table as well.
+        self._bins = int(first_bin[group + 1]) - self._first_bin if group + 1 < first_bin.size else spill.bins
         self._narrow_bits = int(spill.groups.narrow_bits[group])
 
     def whole(self, free: SimpleQueue[_Room]) -> tuple[Cells, _Room]:
@@ -111,7 +114,7 @@ class _Group:
         room = free.get()
         if np.all(self._pieces[:, 4] == 4) and self._narrow_bits >= self._spill.pixel_bits:
             # No window ever moved: the narrow words sort by themselves.
-            narrow = room.narrow[: self.words]
+            narrow = room.words.view(np.uint32)[: self.words]
             self._read(self._pieces, narrow)
             narrow.sort()
             return self._cells(narrow, 0, self._narrow_bits, room), room
@@ -126,13 +129,14 @@ class _Group:
         bins, starts = np.empty((2, min(span, words.size)), np.int64)
         # More than 255 single ions a cell: there cannot be more such cells than that.
         large, exact = np.empty((2, words.size if exponent_bits else words.size // 256 + 1), np.int64)
+        pixel_id = words.view(np.uint32)
         cells, occupied, exceptions = added_up(
-            words, exponent_bits, pixel_bits, room.pixel_id, room.count, bins, starts, large, exact
+            words, exponent_bits, pixel_bits, pixel_id, room.count, bins, starts, large, exact
         )
         if exceptions and int(exact[:exceptions].max()) >= 1 << 32:
             raise ValueError(f"a cell counts {exact[:exceptions].max()} ions; expected fewer than {1 << 32}")
         return Cells(
-            bins[:occupied] + self._first_bin, starts[:occupied], room.pixel_id[:cells], room.count[:cells],
+            bins[:occupied] + self._first_bin, starts[:occupied], pixel_id[:cells], room.count[:cells],
             large[:exceptions], exact[:exceptions],
         )  # fmt: skip
 
@@ -155,21 +159,20 @@ class _Group:
         wide, narrow = pieces[pieces[:, 4] == 8], pieces[pieces[:, 4] == 4]
         end = int(wide[:, 1].sum())
         self._read(wide, room.words[:end])
-        short = room.narrow[: int(narrow[:, 1].sum())]
+        # Narrow words are read into the upper half of the room that they fill as wide ones, from its start on.
+        words = room.words[end : end + int(narrow[:, 1].sum())]
+        short = words.view(np.uint32)[words.size :]
         self._read(narrow, short)
         at = 0
         for _, number, base, _, _ in narrow.tolist():
-            target = room.words[end + at : end + at + number]
-            widened(short[at : at + number], base, self._narrow_bits, self._spill.pixel_bits, target)
+            part = slice(at, at + number)
+            widened(short[part], base, self._narrow_bits, self._spill.pixel_bits, words[part])
             at += number
         return room.words[: end + at]
 
     def in_parts(self, memory_events: int) -> Iterator[Cells]:
         """Its cells, no more than `memory_events` ions in memory at once."""
-        low, high = 1 << 64, 0
-        for keys, _ in self._batches(memory_events):
-            low, high = min(low, int(keys.min())), max(high, int(keys.max()))
-        yield from self._between(low, high + 1, memory_events)
+        yield from self._between(0, self._bins << self._spill.pixel_bits, memory_events)
 
     def _batches(self, memory_events: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.uint64]]]:
         """Cells, as numbers in their order, and words, some pieces at a time."""
@@ -197,18 +200,37 @@ class _Group:
             if held > memory_events and shift:
                 yield from self._between(begin, end, memory_events)
             elif held:
-                words = self._chosen(begin, end, memory_events, one=held > memory_events)
-                yield self._cells(words, EXPONENT_BITS, self._spill.pixel_bits, _Room.of(words.size))
+                if held > memory_events:
+                    words = self._single_cell(begin, memory_events)
+                else:
+                    words = self._chosen(begin, end, held, memory_events)
+                room = _Room(words, np.empty(words.size, np.uint8))
+                yield self._cells(words, EXPONENT_BITS, self._spill.pixel_bits, room)
 
-    def _chosen(self, begin: int, end: int, memory_events: int, *, one: bool) -> NDArray[np.uint64]:
-        """Sorted words of some cells; those of a single cell with too many are added up at once."""
-        parts: list[NDArray[np.uint64]] = []
+    def _chosen(self, begin: int, end: int, number: int, memory_events: int) -> NDArray[np.uint64]:
+        """The `number` words of some cells, sorted."""
+        found = np.empty(number, np.uint64)
+        at = 0
         for keys, words in self._batches(memory_events):
             chosen = words[(keys >= begin) & (keys < end)]
-            parts = [_shortened(np.concatenate([*parts, chosen]))] if one else [*parts, chosen]
-        found = np.concatenate(parts)
+            found[at : at + chosen.size] = chosen
+            at += chosen.size
         found.sort()
         return found
+
+    def _single_cell(self, cell: int, memory_events: int) -> NDArray[np.uint64]:
+        """As few words as say the same as those of one cell: one for each binary digit of its ions."""
+        from depthlock.readers.event_kernels import EXPONENT_BITS
+
+        digits = (1 << EXPONENT_BITS) - 1
+        number = np.zeros(digits + 1, np.int64)
+        for keys, words in self._batches(memory_events):
+            exponents = words[keys == cell] & np.uint64(digits)
+            number += np.bincount(exponents.astype(np.int64), minlength=digits + 1)
+        ions = sum(int(n) << exponent for exponent, n in enumerate(number))
+        if ions >= 1 << 32:
+            raise ValueError(f"a cell counts {ions} ions; expected fewer than {1 << 32}")
+        return np.array([(cell << EXPONENT_BITS) + bit for bit in range(32) if ions >> bit & 1], np.uint64)
 
 
 def _runs(words_of: NDArray[np.int64], memory_events: int) -> Iterator[tuple[int, int]]:
@@ -219,18 +241,3 @@ def _runs(words_of: NDArray[np.int64], memory_events: int) -> Iterator[tuple[int
         last = max(first + 1, int(np.searchsorted(ends, before + memory_events, side="right")))
         yield first, last
         first, before = last, int(ends[last - 1])
-
-
-def _shortened(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """As few words of one cell as say the same: one for each binary digit of its ions."""
-    from depthlock.readers.event_kernels import EXPONENT_BITS
-
-    if not words.size:
-        return words
-    digits = (1 << EXPONENT_BITS) - 1
-    number = np.bincount((words & np.uint64(digits)).astype(np.int64), minlength=digits + 1)
-    ions = sum(int(n) << exponent for exponent, n in enumerate(number))
-    if ions >= 1 << 32:
-        raise ValueError(f"a cell counts {ions} ions; expected fewer than {1 << 32}")
-    key = int(words[0]) >> EXPONENT_BITS << EXPONENT_BITS
-    return np.array([key + exponent for exponent in range(32) if ions >> exponent & 1], np.uint64)

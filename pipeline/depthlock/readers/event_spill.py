@@ -135,6 +135,7 @@ class Spill:
         self.groups = groups
         self.rows = rows
         self.pixel_bits = max(1, (rows - 1).bit_length())
+        self.bins = min(1 << 32, 1 << (58 - self.pixel_bits))
         self.ions = 0
         self.path = folder / WORDS_FILE
         self._folder = folder
@@ -202,7 +203,7 @@ class Spill:
         ValueError
             When a pixel id lies outside of `rows`, or a bin or count does not fit 32 bits.
         """
-        mass_bin = _checked("mass_bin", block.mass_bin, min(1 << 32, 1 << (58 - self.pixel_bits)))
+        mass_bin = _checked("mass_bin", block.mass_bin, self.bins)
         pixel_id = _checked("pixel_id", block.pixel_id, self.rows)
         count = np.empty(0, np.uint32) if block.count is None else _checked("count", block.count, 1 << 32)
         if not mass_bin.size:

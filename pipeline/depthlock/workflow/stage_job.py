@@ -162,6 +162,12 @@ def _scheduler(plan: Plan) -> Iterator[None]:
         yield
 
 
+def log_messages() -> None:
+    """Write what the stages tell, their progress for instance, into the log, one line each."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    logging.getLogger("depthlock").setLevel(logging.INFO)
+
+
 def show_warnings_once() -> None:
     """Write each warning of a library once into the log, in one line."""
     warnings.simplefilter("default")
