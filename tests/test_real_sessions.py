@@ -71,3 +71,13 @@ def test_hrtem(real_data: Path, tmp_path: Path) -> None:
     rows = run("hrtem", real_data, tmp_path)
     assert 0.35 < float(rows["lattice_spacing", "", ""]["value"]) < 0.40
     assert rows["cei_thickness", "mean", ""]["flag"]
+
+
+def test_eds_film(real_data: Path, tmp_path: Path) -> None:
+    rows = run("eds-film", real_data, tmp_path)
+    # The four elements change at one interface, within a pixel of 0.865 nm.
+    places = [float(rows["interface_position", element, ""]["value"]) for element in ("Er", "Sr", "Ti", "Y")]
+    assert max(places) - min(places) < 0.4
+    assert all(1.0 < float(rows["interface_width", element, ""]["value"]) < 3.0 for element in ("Er", "Sr", "Ti", "Y"))
+    assert float(rows["layer_share", "Er", ""]["value"]) > 0.95
+    assert "not_counts" in rows["uniformity", "Er", ""]["flag"]

@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from depthlock.report.eds_figures import element_colours, shown_elements
 from depthlock.report.style import colours
 from depthlock.workflow.results import SessionResults
 from napari_depthlock.volumes import Volume, ion_volumes
 
 LayerData = tuple[Any, dict[str, Any], str]
 
-VIEWS = {"tofsims": "TOF-SIMS volumes", "tem": "TEM image"}
+VIEWS = {"tofsims": "TOF-SIMS volumes", "tem": "TEM image", "eds": "STEM-EDS maps"}
 """The views of a sample, by technique."""
 
 LABEL_COLOURS = {1: "#ffb000", 2: "#00c8ff", None: "transparent", 0: "transparent"}
@@ -22,7 +23,7 @@ LABEL_COLOURS = {1: "#ffb000", 2: "#00c8ff", None: "transparent", 0: "transparen
 
 def available_views(results: SessionResults, sample: str) -> list[str]:
     """The techniques of which a sample has something to look at."""
-    stages = {"tofsims": "tofsims_profile", "tem": "tem_thickness"}
+    stages = {"tofsims": "tofsims_profile", "tem": "tem_thickness", "eds": "eds_profile"}
     found = [view for view, stage in stages.items() if results.path(stage, sample) is not None]
     if "tofsims" in found and results.events(sample) is None:
         found.remove("tofsims")
@@ -34,6 +35,9 @@ def sample_layers(results: SessionResults, sample: str, view: str) -> list[Layer
     if view == "tem":
         thickness = results.dataset(sample, "tem_thickness")
         return [] if thickness is None else tem_layers(thickness, _mark(results, sample, view))
+    if view == "eds":
+        elements = results.dataset(sample, "eds_profile")
+        return [] if elements is None else eds_layers(elements, _mark(results, sample, view))
     profile, events = results.dataset(sample, "tofsims_profile"), results.events(sample)
     if profile is None or events is None:
         return []
@@ -107,6 +111,42 @@ def tem_layers(thickness: xr.Dataset, mark: dict[str, Any]) -> list[LayerData]:
                 line = {**common, "name": f"{edge} boundary {image}", "shape_type": "path", "edge_color": colour}
                 layers.append(([path], {**line, "edge_width": 4, "face_color": "transparent"}, "shapes"))
         offset += picture.shape[1] * (pixel or 1.0) * 1.05
+    return layers
+
+
+def eds_layers(profile: xr.Dataset, mark: dict[str, Any]) -> list[LayerData]:
+    """The element maps of a sample over their dark-field images, with both boundaries; data sets side by side."""
+    from napari.utils import Colormap
+
+    layers: list[LayerData] = []
+    offset = 0.0
+    for number in range(int(profile.attrs["data_sets"])):
+        steps = np.atleast_2d(profile.attrs["pixel_size_nm"])[number]
+        common = {"units": ("nanometer",) * 2, "axis_labels": ("y", "x"), "translate": (0.0, offset), "metadata": mark}
+        placed = {**common, "scale": tuple(float(step) for step in steps)}
+        if f"haadf_{number}" in profile:
+            picture = profile[f"haadf_{number}"].values
+            limits = tuple(float(limit) for limit in np.quantile(picture, (0.005, 0.995)))
+            named = {**placed, "name": f"dark field {number}", "contrast_limits": limits, "opacity": 0.5}
+            layers.append((picture, named, "image"))
+        shown = shown_elements(profile, number)
+        for element, colour in element_colours(shown).items():
+            counts = np.nan_to_num(profile[f"map_{number}"].sel(element=element).values)
+            named = {
+                **placed,
+                "name": f"{element} {number}",
+                "contrast_limits": (0.0, max(float(np.quantile(counts, 0.998)), 1e-6)),
+                "colormap": Colormap([[0, 0, 0, 1], colour], name=f"depthlock {colour}"),
+                "blending": "additive",
+            }
+            layers.append((counts, named, "image"))
+        for edge, colour in (("inner", "#00c8ff"), ("outer", "#ff3b6b")):
+            if f"{edge}_y_{number}" in profile:
+                path = np.stack([profile[f"{edge}_{axis}_{number}"].values for axis in "yx"], axis=1)
+                line = {**common, "name": f"{edge} boundary {number}", "shape_type": "path", "edge_color": colour}
+                width = {"edge_width": float(steps.mean()), "face_color": "transparent"}
+                layers.append(([path], {**line, **width}, "shapes"))
+        offset += profile.sizes[f"x_{number}"] * float(steps[1]) * 1.05
     return layers
 
 

@@ -11,19 +11,6 @@ from depthlock.readers import registry
 
 
 @pytest.mark.parametrize(
-    ("name", "what"),
-    [
-        ("eds/P45_the_default_job.bcf", "Bruker"),
-    ],
-)
-def test_refused_by_name(real_data: Path, name: str, what: str) -> None:
-    with pytest.raises(ReadError, match=what) as caught:
-        registry.find(real_data / name)
-    assert "does not read yet" in caught.value.found
-    assert caught.value.hint
-
-
-@pytest.mark.parametrize(
     "lines",
     [
         ("RawFileFormatVersion: 4.0", "Technique: +TofSIMS", "SecIonPolarity: +"),

@@ -246,7 +246,7 @@ class SmallResults:
             "xps_deconvolve": xps_fit,
             "tem_thickness": tem_thickness,
         }
-        return stages[stage]()
+        return stages[stage]() if stage in stages else None
 
     def session_dataset(self, stage: str) -> xr.Dataset | None:
         return None

@@ -169,6 +169,36 @@ CONTRACTS: dict[str, Contract] = {
         quantities={"cei_thickness": ("statistic",), "lattice_spacing": ()},
         attributes=("images",),
     ),
+    "eds_maps": Contract(
+        dims=("element", "y", "x"),
+        variables={"element": ("element",), "line": ("element",), "counts": ("element", "y", "x")},
+        quantities={},
+        attributes=("source",),
+    ),
+    "eds_spectra": Contract(
+        dims=("y", "x", "energy"),
+        variables={"energy": ("energy",), "counts": ("y", "x", "energy")},
+        quantities={},
+        attributes=("source",),
+    ),
+    "eds_profile": Contract(
+        dims=("data_set", "element", "distance"),
+        variables={
+            "element": ("element",),
+            "distance": ("distance",),
+            "pixels": ("data_set", "distance"),
+        },
+        quantities={
+            "intensity": ("data_set", "element", "distance"),
+            "layer_thickness": (),
+            "interface_position": ("element",),
+            "interface_width": ("element",),
+            "layer_share": ("element",),
+            "uniformity": ("element",),
+            "uniformity_z": ("element",),
+        },
+        attributes=("data_sets",),
+    ),
     "depth_profile": Contract(
         dims=("depth", "species"),
         variables={

@@ -16,6 +16,7 @@ from depthlock.model.errors import SessionError
 from depthlock.model.ions import Ion
 from depthlock.model.regions_of_interest import RegionOfInterest
 from depthlock.model.units import ElectronVolt, Nanometre, NanometrePerSecond, Nanosecond, Second
+from depthlock.model.xray_lines import Element
 
 
 def _is_normalisation(text: str) -> str:
@@ -189,6 +190,24 @@ class ThicknessOptions(StageOptions):
     seed: int = Field(0, ge=0, description="seed of the random numbers (1)")
 
 
+class EdsOptions(StageOptions):
+    """Options of `eds_profile`: element maps and spectrum images to profiles along the layer's normal."""
+
+    elements: tuple[Element, ...] = Field(
+        (), description="elements to measure in spectrum images, beside those that stand out; the library's if absent"
+    )
+    ions: tuple[IonEntry, ...] = Field((), description="filled by the workflow: ions, of which some mark the substrate")
+    substrate: tuple[Element, ...] = Field(
+        (), description="elements that mark the substrate, for instance V; those of the substrate's ions if absent"
+    )
+    bin_width: Nanometre | None = Field(None, description="width in nm of the profile's bins; a pixel if absent")
+    edge_smoothing: Nanometre = Field(
+        5.0, description="length in nm over which the substrate's edge is smoothed; at least three pixels"
+    )
+    shuffles: int = Field(200, ge=20, le=10000, description="shufflings behind the uniformity's z-score (1)")
+    seed: int = Field(0, ge=0, description="seed of the random numbers (1)")
+
+
 class DepthOptions(StageOptions):
     """Options of `depth_profile`: all techniques of a sample on one depth axis."""
 
@@ -229,6 +248,7 @@ class Options(StageOptions):
     tofsims_maps: MapsOptions = MapsOptions()
     xps_deconvolve: DeconvolveOptions = DeconvolveOptions()
     tem_thickness: ThicknessOptions = ThicknessOptions()
+    eds_profile: EdsOptions = EdsOptions()
     depth_profile: DepthOptions = DepthOptions()
     compare: CompareOptions = CompareOptions()
     report: ReportOptions = ReportOptions()

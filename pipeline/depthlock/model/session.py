@@ -19,6 +19,7 @@ from depthlock.model.chemistry import IonEntry
 from depthlock.model.ions import Ion
 from depthlock.model.options import Options
 from depthlock.model.units import Nanometre, Nanosecond, PositiveElectronVolt, Second
+from depthlock.model.xray_lines import Element
 from depthlock.model.yaml_file import fault_below
 
 DEFAULT_CHEMISTRY = "mg-tfsi-v2o5"
@@ -114,18 +115,48 @@ class TemInput(Part):
         return self
 
 
+class EdsInput(Part):
+    """One STEM-EDS data set: a spectrum image, or maps of elements."""
+
+    file: str | None = Field(None, description="spectrum image, relative to the session file")
+    maps: dict[Element, str] | None = Field(
+        None,
+        min_length=1,
+        description="in place of a spectrum image: map file by element, relative to the session file",
+    )
+    haadf: str | None = Field(
+        None, description="dark-field image of the same field, beside maps; spectrum images bring their own"
+    )
+    pixel_size: Nanometre | None = Field(None, description="size of a map's pixel; from the files if absent")
+    k_factors: dict[Element, Annotated[float, Field(gt=0, le=1000)]] | None = Field(
+        None, description="Cliff-Lorimer factor by element, all relative to one, for atomic percent"
+    )
+    k_factor_std: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.0, description="relative standard error of every k-factor"
+    )
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> EdsInput:
+        if (self.file is None) == (self.maps is None):
+            raise ValueError("expected either 'file', a spectrum image, or 'maps', files by element")
+        if self.haadf is not None and self.maps is None:
+            raise ValueError("'haadf' stands beside 'maps'; the one of a spectrum image is read from its file")
+        return self
+
+
 class Sample(Part):
     """What was measured on one sample; every technique is optional, one is needed."""
 
     tofsims: TofsimsInput | None = None
     xps: Annotated[tuple[XpsInput, ...], BeforeValidator(_as_list)] = Field((), description="one entry a file")
     tem: Annotated[tuple[TemInput, ...], BeforeValidator(_as_list)] = Field((), description="one entry an image")
+    eds: Annotated[tuple[EdsInput, ...], BeforeValidator(_as_list)] = Field((), description="one entry a data set")
     options: Options = Field(Options(), description="overrides of the session's options")
 
     @model_validator(mode="after")
     def _is_measured(self) -> Sample:
-        if self.tofsims is None and not self.xps and not self.tem:
-            raise ValueError("a sample without data; expected at least one of 'tofsims', 'xps', 'tem'")
+        if self.tofsims is None and not self.xps and not self.tem and not self.eds:
+            raise ValueError("a sample without data; expected at least one of 'tofsims', 'xps', 'tem', 'eds'")
         return self
 
 

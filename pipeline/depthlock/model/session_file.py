@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from depthlock.model.errors import SessionError
-from depthlock.model.session import Session
+from depthlock.model.session import EdsInput, Session
 from depthlock.model.yaml_file import place, read_yaml, validate
 
 SCHEMA_HEADER = "# yaml-language-server: $schema="
@@ -86,6 +86,18 @@ def named_files(session: Session) -> Iterator[tuple[tuple[str | int, ...], str]]
         for technique in ("xps", "tem"):
             for index, entry in enumerate(getattr(sample, technique)):
                 yield ("samples", name, technique, index, "file"), entry.file
+        for index, data in enumerate(sample.eds):
+            yield from eds_files(data, ("samples", name, "eds", index))
+
+
+def eds_files(entry: EdsInput, keys: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Every file of one EDS data set, with the path of its key below that of the data set."""
+    if entry.file is not None:
+        yield (*keys, "file"), entry.file
+    for element, file in (entry.maps or {}).items():
+        yield (*keys, "maps", element), file
+    if entry.haadf is not None:
+        yield (*keys, "haadf"), entry.haadf
 
 
 def _check_files(loaded: LoadedSession) -> None:

@@ -217,6 +217,22 @@ BUILT_IN: tuple[Reader, ...] = (
     _of_module("specs_xy", "specs_xy", "xps", "xps_spectra", "SPECS Prodigy export (text, .xy)", (".xy",)),
     _of_module("scienta_text", "scienta_text", "xps", "xps_spectra", "Scienta SES export (text)", (".txt",)),
     _of_module(
+        "eds_spectra",
+        "eds_spectra",
+        "eds",
+        "eds_spectra",
+        "STEM-EDS spectrum image (bcf, hspy, emd, dm3, dm4)",
+        (".bcf", ".hspy", ".emd", ".dm3", ".dm4"),
+    ),
+    _of_module(
+        "eds_maps",
+        "eds_maps",
+        "eds",
+        "eds_maps",
+        "STEM-EDS map of one element (hspy)",
+        (".hspy",),
+    ),
+    _of_module(
         "images",
         "images",
         "tem",

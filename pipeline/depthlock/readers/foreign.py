@@ -18,8 +18,6 @@ def foreign(head: bytes) -> tuple[str, str] | None:
     head : bytes
         The first bytes of the file.
     """
-    if head.startswith(b"AAMVHFSS"):
-        return "a Bruker spectrum image (.bcf)", "name the TEM image of the layer; element maps are no TEM image"
     if of_tofsims(head):
         header = parse_header(head)
         version = header.text("RawFileFormatVersion") or header.text("SoftwareVersion") or "not stated"

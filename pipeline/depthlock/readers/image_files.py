@@ -86,7 +86,7 @@ def _is_emd(path: Path) -> bool:
 
 
 @contextmanager
-def _third_party(title: str, path: Path) -> Iterator[None]:
+def third_party(title: str, path: Path) -> Iterator[None]:
     """Turn whatever a library raises on a damaged file into a `ReadError`; keep its warnings off the screen."""
     quiet = [logging.getLogger(name) for name in ("tifffile", "rsciio", "PIL")]
     levels = [logger.level for logger in quiet]
@@ -121,7 +121,7 @@ def _rosettasciio(plugin: str, title: str, suffix: str = "") -> Callable[[Path],
     """A loader through one plugin of rosettasciio; `suffix` where the plugin insists on the file's name."""
 
     def load(path: Path) -> list[Picture]:
-        with _third_party(title, path), _named(path, suffix) as name:
+        with third_party(title, path), _named(path, suffix) as name:
             reader = importlib.import_module(f"rsciio.{plugin}")
             signals = reader.file_reader(name, lazy=False)
             return [_picture(signal) for signal in signals]
@@ -201,7 +201,7 @@ def _load_tiff(path: Path) -> list[Picture]:
     """TIFF through rosettasciio, page by page where one of the pages (a JPEG thumbnail) cannot be decoded."""
     import tifffile
 
-    with _third_party("TIFF", path):
+    with third_party("TIFF", path):
         size = path.stat().st_size
         with path.open("rb") as stream, tifffile.TiffFile(stream) as file:
             if len(file.pages) == 0:
@@ -265,7 +265,7 @@ def _load_pillow(path: Path) -> list[Picture]:
     """PNG and JPEG, whose printing resolution is no scale."""
     from PIL import Image
 
-    with _third_party("picture", path):
+    with third_party("picture", path):
         _check_end(path)
         with Image.open(path) as image:
             deep = image.mode in {"L", "RGB", "RGBA", "I", "F"} or image.mode.startswith("I;16")

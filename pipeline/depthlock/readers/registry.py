@@ -95,10 +95,15 @@ def by_name(name: str) -> Reader:
     )
 
 
-def candidates(path: str | Path) -> list[Reader]:
-    """Readers in the order in which they are asked: exact formats before loose ones, then by suffix."""
+def candidates(path: str | Path, technique: str = "") -> list[Reader]:
+    """Readers in the order in which they are asked: exact formats before loose ones, a technique's own, by suffix."""
     name = Path(path).name.lower()
-    return sorted(readers(), key=lambda reader: (reader.generic, not name.endswith(reader.suffixes or ("\0",))))
+
+    def place(reader: Reader) -> tuple[bool, bool, bool]:
+        other = bool(technique) and reader.technique != technique
+        return reader.generic, other, not name.endswith(reader.suffixes or ("\0",))
+
+    return sorted(readers(), key=place)
 
 
 def head_of(path: str | Path) -> bytes:
@@ -158,7 +163,8 @@ def find(path: str | Path, technique: str = "") -> Reader:
     path : str or Path
         The file.
     technique : str
-        What the file should hold; the message then names formats of that technique alone.
+        What the file should hold: where it holds data of several techniques, the reader is one of this; and the
+        message names formats of this alone.
 
     Raises
     ------
@@ -168,7 +174,7 @@ def find(path: str | Path, technique: str = "") -> Reader:
     head = head_of(path)
     refusals: list[ReadError] = []
     unavailable: list[str] = []
-    for reader in candidates(path):
+    for reader in candidates(path, technique):
         try:
             recognises = reader.function("recognises")
         except ImportError as error:

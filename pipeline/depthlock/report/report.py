@@ -15,6 +15,7 @@ import depthlock
 from depthlock.model.options import ReportOptions
 from depthlock.report import (
     depth_figures,
+    eds_figures,
     map_figures,
     tem_figures,
     tofsims_figures,
@@ -27,6 +28,7 @@ from depthlock.report.wording import flag_meaning, headline_rows, shown_number
 from depthlock.report.xps_exports import write_exports
 
 if TYPE_CHECKING:
+    import xarray as xr
     from matplotlib.figure import Figure
 
 
@@ -156,7 +158,14 @@ def _session_figures(results: Results, draw: _Drawer) -> Iterator[Drawn]:
 
 def _notes(results: Results, sample: str) -> Iterator[str]:
     """What a stage has to say about a sample beside its numbers, such as ions of the other polarity left out."""
-    for stage in ("tofsims_profile", "tofsims_components", "xps_deconvolve", "tem_thickness", "depth_profile"):
+    for stage in (
+        "tofsims_profile",
+        "tofsims_components",
+        "xps_deconvolve",
+        "tem_thickness",
+        "eds_profile",
+        "depth_profile",
+    ):
         dataset = results.dataset(sample, stage)
         told = dataset.attrs.get("notes", []) if dataset is not None else []
         yield from [told] if isinstance(told, str) and told else told
@@ -208,6 +217,28 @@ def _sample_figures(results: Results, sample: str, draw: _Drawer) -> Iterator[Dr
                 "thickness along the normal of the crystal's edge."
             )
             yield draw(f"{stem}_tem_{image}", caption, tem_figures.draw_image(thickness, image, sample))
+
+    elements = results.dataset(sample, "eds_profile")
+    if elements is not None:
+        yield from _eds_figures(elements, sample, stem, draw)
+
+
+def _eds_figures(elements: xr.Dataset, sample: str, stem: str, draw: _Drawer) -> Iterator[Drawn]:
+    for number in range(int(elements.attrs["data_sets"])):
+        caption = (
+            "STEM-EDS: elements laid over the dark-field image, and each by itself (counts a pixel, averaged until "
+            "they can be seen); the crystal's edge (blue) and the layer's outer boundary (red)."
+        )
+        yield draw(f"{stem}_eds_maps_{number}", caption, eds_figures.draw_maps(elements, number, sample))
+        if elements.sizes["distance"] and bool(elements["pixels"].values[number].any()):
+            caption = (
+                "STEM-EDS: counts a pixel by distance from the crystal's edge, with 95 % bands of counting; dashed "
+                "lines: the crystal's edge and the layer's outer boundary."
+            )
+            yield draw(f"{stem}_eds_profile_{number}", caption, eds_figures.draw_profile(elements, number, sample))
+        if f"spectrum_{number}" in elements:
+            caption = "STEM-EDS: sum spectrum with the fitted lines and background."
+            yield draw(f"{stem}_eds_spectrum_{number}", caption, eds_figures.draw_spectrum(elements, number, sample))
 
 
 def _flag_table(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -62,7 +62,7 @@ def _draw_picture(axes: Axes, thickness: xr.Dataset, image: int, here: xr.Datase
     axes.set_axis_off()
     sizes = thickness.attrs.get("pixel_size_nm")
     if sizes is not None:
-        _draw_scale_bar(
+        draw_scale_bar(
             axes, float(np.atleast_2d(sizes)[min(image, len(np.atleast_2d(sizes)) - 1)].mean()), columns, rows
         )
 
@@ -80,7 +80,8 @@ def _single_colour(colour: str) -> Colormap:
     return ListedColormap([colour])
 
 
-def _draw_scale_bar(axes: Axes, pixel_size: float, columns: int, rows: int) -> None:
+def draw_scale_bar(axes: Axes, pixel_size: float, columns: int, rows: int) -> None:
+    """Draw a bar of a round length in nm at the lower left of a picture in pixels of `pixel_size` nm."""
     wanted = 0.22 * columns * pixel_size
     decade = 10.0 ** np.floor(np.log10(wanted))
     length = max(candidate * decade for candidate in (1, 2, 5) if candidate * decade <= wanted)

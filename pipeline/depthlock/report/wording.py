@@ -88,6 +88,12 @@ FLAGS = {
     "used_as_scale": "the crystal's spacing set the scale, so it is no result",
     "images_left_out": "some images could not be measured and were left out",
     "images_disagree": "the images of the sample differ by more than their errors",
+    "no_substrate": "no area rich in the substrate's elements is seen; name them: options: eds_profile: substrate",
+    "substrate_guessed": "the session names no element that marks the substrate; the largest rich area is taken for it",
+    "no_step": "the element does not change at the interface beyond its counting error",
+    "not_counts": "the map holds no counts; its noise is estimated from neighbouring pixels",
+    "overlap": "its X-ray line overlaps another one, and the two are fitted together",
+    "no_k_factor": "the session gives no Cliff-Lorimer factor for this element",
     "hinted_spacing_not_found": "the lattice spacing of the session was not found in the image",
 }
 """What each flag means. Flags with a detail after a colon are looked up by what stands before it."""
@@ -113,6 +119,7 @@ def shown_number(value: Any) -> str:
 HEADLINES = (
     ("layer thickness (TEM)", "tem", "cei_thickness", "mean"),
     ("thickness, standard deviation", "tem", "cei_thickness", "sd"),
+    ("layer thickness (STEM-EDS)", "eds", "layer_thickness", ""),
     ("sputter rate, TOF-SIMS", "depth", "sputter_rate", "tofsims"),
     ("sputter rate, XPS", "depth", "sputter_rate", "xps"),
     ("mean depth", "depth", "centroid", None),

@@ -122,17 +122,22 @@ def _describe_events(raw: RawFile) -> str:
 
 def _check_scale(datasets: list[xr.Dataset], raw: RawFile) -> None:
     """Refuse an image that has a scale neither in its file nor in the session: no length can be measured in it."""
-    if raw.technique == "tem" and any("pixel_size_nm" not in image.attrs for image in datasets):
+    if raw.technique in {"tem", "eds"} and any("pixel_size_nm" not in image.attrs for image in datasets):
         raise SessionError(
-            "the image has no scale",
+            "the image has no scale" if raw.technique == "tem" else "the element maps have no scale",
             expected="the size of a pixel",
             where=f"{raw.where}: {raw.path}",
-            hint="give it in the session: {file: ..., pixel_size: 0.03 nm}",
+            hint=f"give it in the session: {{{'maps' if raw.maps else 'file'}: ..., pixel_size: 0.03 nm}}",
         )
 
 
 def _what(dataset: xr.Dataset) -> str:
     sizes = dataset.sizes
+    if "element" in sizes or {"y", "energy"} <= set(sizes):
+        size = dataset.attrs.get("pixel_size_nm")
+        scale = f"{float(size[-1]):.4g} nm a pixel" if size is not None else "no scale"
+        of = "maps of " + ", ".join(dataset["element"].values.astype(str)) if "element" in sizes else "X-ray spectra"
+        return f"{of}, {sizes['y']} x {sizes['x']} pixels, {scale}"
     if "energy" in sizes:
         return f"{dataset.attrs['region']}, {sizes['level']} levels, {sizes['energy']} energies"
     if "y" in sizes and "scan" not in sizes:

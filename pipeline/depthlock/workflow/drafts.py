@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from depthlock.model.errors import DepthlockError, SessionError
 from depthlock.model.session import TAKEN_NAMES
 from depthlock.model.session_file import SCHEMA_HEADER
+from depthlock.workflow.map_files import MapFiles, element_maps
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -39,6 +40,12 @@ class _Drafted:
     tofsims: list[_Entry] = field(default_factory=list)
     xps: list[_Entry] = field(default_factory=list)
     tem: list[_Entry] = field(default_factory=list)
+    eds: list[_Entry] = field(default_factory=list)
+
+    @property
+    def files(self) -> int:
+        """Number of entries."""
+        return len(self.tofsims) + len(self.xps) + len(self.tem) + len(self.eds)
 
 
 @dataclass(frozen=True)
@@ -83,25 +90,30 @@ def draft_session(folder: Path) -> Draft:
     samples: dict[str, _Drafted] = {}
     passed_over: dict[str, str] = {}
     seen: dict[tuple[int, str], Path] = {}
+    mapped = element_maps(folder)
     for path in sorted(folder.rglob("*")):
         relative = path.relative_to(folder)
         hidden = any(part.startswith(".") for part in relative.parts)
         if not path.is_file() or hidden or relative.parts[0] == "results" or path.name == SCHEMA_FILE:
             continue
+        if any(relative in maps.files for maps in mapped):
+            continue
         try:
             _place(samples, folder, relative, seen)
         except DepthlockError as error:
             passed_over[relative.as_posix()] = error.found.splitlines()[0]
+    for maps in mapped:
+        samples.setdefault(_sample_of(maps.files[0], folder), _Drafted()).eds.append(_map_entry(folder, maps))
     samples = _with_series_apart(samples)
     if not samples:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in list(passed_over.items())[:3])
         raise SessionError(
             "there is no raw file that depthlock reads" + (f" ({reasons})" if reasons else ""),
-            expected="TOF-SIMS, XPS or TEM files",
+            expected="TOF-SIMS, XPS, TEM or STEM-EDS files",
             where=str(folder),
             hint="'depthlock info FILE' says what a file seems to be",
         )
-    counts = {name: len(own.tofsims) + len(own.xps) + len(own.tem) for name, own in samples.items()}
+    counts = {name: own.files for name, own in samples.items()}
     return Draft(_text(_name(folder.name), samples, passed_over), counts, passed_over)
 
 
@@ -114,7 +126,7 @@ def _place(samples: dict[str, _Drafted], folder: Path, relative: Path, seen: dic
     if not taken_by(reader.technique, reader.gives):
         raise SessionError(f"{reader.title}: no stage takes such data yet")
     _refuse_copy(path, relative, seen)
-    name = _name(relative.parts[0] if len(relative.parts) > 1 else folder.name)
+    name = _sample_of(relative, folder)
     value = f"{{file: {_quoted(relative.as_posix())}}}"
     facts = reader.function("describe")(path)
     if reader.technique == "tofsims":
@@ -123,7 +135,24 @@ def _place(samples: dict[str, _Drafted], folder: Path, relative: Path, seen: dic
         _place_spectra(samples, name, path, relative, reader, _samples_inside(facts))
     else:
         scaled = "pixel_size_nm" in reader.function("read")(path).attrs
-        samples.setdefault(name, _Drafted()).tem.append(_Entry(relative, value, "" if scaled else _NO_SCALE))
+        own = samples.setdefault(name, _Drafted())
+        (own.eds if reader.technique == "eds" else own.tem).append(_Entry(relative, value, "" if scaled else _NO_SCALE))
+
+
+def _sample_of(relative: Path, folder: Path) -> str:
+    return _name(relative.parts[0] if len(relative.parts) > 1 else folder.name)
+
+
+def _map_entry(folder: Path, maps: MapFiles) -> _Entry:
+    """Element maps as one entry."""
+    from depthlock.readers.eds_maps import read_maps
+
+    dark = None if maps.dark_field is None else folder / maps.dark_field
+    read = read_maps({element: folder / file for element, file in maps.by_element.items()}, dark)
+    files = ", ".join(f"{element}: {_quoted(file.as_posix())}" for element, file in maps.by_element.items())
+    beside = "" if maps.dark_field is None else f", haadf: {_quoted(maps.dark_field.as_posix())}"
+    remark = "" if "pixel_size_nm" in read.attrs else _NO_SCALE
+    return _Entry(maps.files[0], f"{{maps: {{{files}}}{beside}}}", remark)
 
 
 def _refuse_copy(path: Path, relative: Path, seen: dict[tuple[int, str], Path]) -> None:
@@ -174,7 +203,7 @@ def _with_series_apart(samples: dict[str, _Drafted]) -> dict[str, _Drafted]:
                 alone = _unused(_name(entry.file.stem), {*samples, *apart})
                 apart[alone] = _Drafted(xps=[entry])
             own.xps = []
-    kept = {name: own for name, own in samples.items() if own.tofsims or own.xps or own.tem}
+    kept = {name: own for name, own in samples.items() if own.files}
     return {**kept, **apart}
 
 
@@ -228,20 +257,22 @@ def _text(session: str, samples: dict[str, _Drafted], passed_over: dict[str, str
         if own.xps:
             lines.append("    xps:")
             lines += [f"      - {entry.value}" for entry in own.xps]
-        lines += _tem_lines(own)
+        lines += _scaled_lines("tem", own.tem, own)
+        lines += _scaled_lines("eds", own.eds, own)
     if passed_over:
         lines.append("# Passed over:")
         lines += [f"#   {name}: {reason}" for name, reason in passed_over.items()]
     return "\n".join(lines) + "\n"
 
 
-def _tem_lines(own: _Drafted) -> list[str]:
+def _scaled_lines(technique: str, entries: list[_Entry], own: _Drafted) -> list[str]:
     """Images without a scale wait as comments for their pixel size, unless the sample has nothing else."""
-    waits = bool(own.tofsims or own.xps or any(not entry.remark for entry in own.tem))
-    active = [entry for entry in own.tem if not (waits and entry.remark)]
-    lines = ["    tem:"] if active else []
+    ready = [entry for entry in (*own.tem, *own.eds) if not entry.remark]
+    waits = bool(own.tofsims or own.xps or ready)
+    active = [entry for entry in entries if not (waits and entry.remark)]
+    lines = [f"    {technique}:"] if active else []
     lines += [f"      - {entry.value}" + (f"  # {entry.remark}" if entry.remark else "") for entry in active]
-    waiting = [entry for entry in own.tem if entry not in active]
+    waiting = [entry for entry in entries if entry not in active]
     if waiting and not active:
-        lines.append("    # tem:")
+        lines.append(f"    # {technique}:")
     return lines + [f"      # - {entry.value}  # {entry.remark}" for entry in waiting]

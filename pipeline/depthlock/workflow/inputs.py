@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -110,10 +111,12 @@ def open_raw(raw: RawFile) -> list[xr.Dataset]:
     """
     from depthlock.readers import registry
 
+    if raw.maps:
+        return [_mapped(raw)]
     reader = registry.by_name(raw.reader)
     known = inspect.signature(reader.function("read")).parameters
     takes_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values())
-    own = _IMAGE_SETTINGS if raw.technique == "tem" else frozenset()
+    own = {"tem": _IMAGE_SETTINGS, "eds": _MAP_SETTINGS}.get(raw.technique, frozenset())
     passed = {key: value for key, value in raw.settings.items() if key not in own or key in known or takes_all}
     try:
         opened = registry.read(raw.path, reader=reader, **passed)
@@ -123,27 +126,62 @@ def open_raw(raw: RawFile) -> list[xr.Dataset]:
     datasets = list(opened) if isinstance(opened, list | tuple) else [opened]
     if raw.technique == "tem":
         return [_labelled(_scaled(image, raw), raw) for image in datasets]
+    if raw.technique == "eds":
+        return [_with_factors(_rescaled(maps, raw), raw) for maps in datasets]
     return datasets
 
 
 _IMAGE_SETTINGS = frozenset({"pixel_size", "pixel_size_std", "lattice_spacing", "calibrate_with", "labels"})
 
 
-def _scaled(image: xr.Dataset, raw: RawFile) -> xr.Dataset:
-    """Put the session's pixel size on an image, in place of the file's."""
+_MAP_SETTINGS = frozenset({"pixel_size", "k_factors", "k_factor_std"})
+
+
+def _mapped(raw: RawFile) -> xr.Dataset:
+    """Element maps of several files, as one data set."""
+    from depthlock.readers.eds_maps import read_maps
+
+    files = {element: Path(path) for element, path in raw.maps.items()}
+    try:
+        maps = read_maps(files, Path(raw.haadf) if raw.haadf else None)
+    except ReadError as error:
+        place = f"{raw.where}: {error.where}" if raw.where else error.where
+        raise ReadError(error.found, expected=error.expected, where=place, hint=error.hint) from error
+    return _with_factors(_rescaled(maps, raw), raw)
+
+
+def _with_factors(maps: xr.Dataset, raw: RawFile) -> xr.Dataset:
+    """Lay the session's Cliff-Lorimer factors beside maps."""
+    factors = raw.settings.get("k_factors")
+    if not factors:
+        return maps
+    return maps.assign_attrs(
+        k_factors=json.dumps(factors, sort_keys=True), k_factor_std=float(raw.settings.get("k_factor_std", 0.0))
+    )
+
+
+def _rescaled(image: xr.Dataset, raw: RawFile) -> xr.Dataset:
+    """Put the session's pixel size on an image or maps, in place of the file's."""
     import numpy as np
 
-    settings = raw.settings
     image = image.copy(deep=False)
-    size = settings.get("pixel_size")
-    if size is not None:
-        in_file = image.attrs.get("pixel_size_nm")
-        if in_file is not None:
-            image.attrs["pixel_size_nm_in_file"] = in_file
-        image.attrs["pixel_size_nm"] = [float(size), float(size)]
-        image.attrs["scale_source"] = "session"
-        for axis in ("y", "x"):
-            image = image.assign_coords({axis: (axis, np.arange(image.sizes[axis]) * float(size), {"units": "nm"})})
+    size = raw.settings.get("pixel_size")
+    if size is None:
+        return image
+    in_file = image.attrs.get("pixel_size_nm")
+    if in_file is not None:
+        image.attrs["pixel_size_nm_in_file"] = in_file
+    image.attrs["pixel_size_nm"] = [float(size), float(size)]
+    image.attrs["scale_source"] = "session"
+    return image.assign_coords(
+        {axis: (axis, np.arange(image.sizes[axis]) * float(size), {"units": "nm"}) for axis in ("y", "x")}
+    )
+
+
+def _scaled(image: xr.Dataset, raw: RawFile) -> xr.Dataset:
+    """Put what the session says about scale and lattice on an image."""
+    settings = raw.settings
+    image = _rescaled(image, raw)
     image.attrs["pixel_size_std"] = float(settings.get("pixel_size_std", 0.0))
     if "lattice_spacing" in settings:
         image.attrs["lattice_spacing_nm"] = float(settings["lattice_spacing"])

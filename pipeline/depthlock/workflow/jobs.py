@@ -27,7 +27,7 @@ class RawFile(Record):
     Attributes
     ----------
     technique : str
-        ``tofsims``, ``xps`` or ``tem``.
+        ``tofsims``, ``xps``, ``tem`` or ``eds``.
     path : str
         Absolute path.
     reader, gives : str
@@ -40,6 +40,10 @@ class RawFile(Record):
         File, line and key in the session that name it, for messages.
     labels : str
         Absolute path of an image's hand-corrected labels; empty without. Their sha256 stands in the settings.
+    maps : dict of str to str
+        Absolute paths of a data set's element maps, by element; empty for other files.
+    haadf : str
+        Absolute path of the dark-field image beside maps; empty without.
     """
 
     technique: str
@@ -50,6 +54,8 @@ class RawFile(Record):
     settings: dict[str, Any] = {}
     where: str = ""
     labels: str = ""
+    maps: dict[str, str] = {}
+    haadf: str = ""
 
 
 class Job(Record):

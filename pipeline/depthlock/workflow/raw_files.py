@@ -8,13 +8,13 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from depthlock.model.errors import DepthlockError, SessionError
-from depthlock.model.session import Session
-from depthlock.model.session_file import LoadedSession
+from depthlock.model.session import EdsInput, Session
+from depthlock.model.session_file import LoadedSession, eds_files
 from depthlock.workflow.jobs import RawFile, rounded
 from depthlock.workflow.manifest import Manifest
 from depthlock.workflow.stages import STAGES, Stage, taken_by
 
-TECHNIQUES = ("tofsims", "xps", "tem")
+TECHNIQUES = ("tofsims", "xps", "tem", "eds")
 
 
 def raw_files(
@@ -33,7 +33,10 @@ def raw_files(
     for technique in TECHNIQUES:
         for keys, entry in _entries(loaded.session, sample, technique):
             try:
-                file = _raw_file(loaded, technique, keys, entry, manifest, stages)
+                if isinstance(entry, EdsInput) and entry.maps is not None:
+                    file = _map_files(loaded, keys[:-1], entry, manifest)
+                else:
+                    file = _raw_file(loaded, technique, keys, entry, manifest, stages)
                 _refuse_twice(file, found)
                 found.append(file)
             except DepthlockError as fault:
@@ -124,6 +127,41 @@ def _raw_file(
         settings=settings,
         where=where,
         labels=labels,
+    )
+
+
+def _map_files(loaded: LoadedSession, keys: tuple[str | int, ...], entry: EdsInput, manifest: Manifest) -> RawFile:
+    """Element maps, a file each, as one data set."""
+    paths: dict[tuple[str | int, ...], Path] = {}
+    for place, file in eds_files(entry, keys):
+        paths[place] = loaded.resolve(file)
+    hashes: dict[tuple[str | int, ...], str] = {}
+    for place, path in paths.items():
+        try:
+            hashes[place] = manifest.sha256(path)
+        except DepthlockError as error:
+            raise _placed(error, loaded.where(*place)) from error
+        twice = [other for other in hashes if other != place and hashes[other] == hashes[place]]
+        if twice:
+            raise SessionError(
+                f"the map of {place[-1]} has the content of that of {twice[0][-1]}",
+                expected="a map of its own for every element",
+                where=f"{loaded.where(*place)}: {path}",
+                hint="name the right file, or remove the entry",
+            )
+    maps = {str(place[-1]): str(path) for place, path in paths.items() if place[-2] == "maps"}
+    settings = rounded(entry.model_dump(mode="json", exclude_none=True, exclude={"file", "maps", "haadf"}))
+    settings["elements"] = list(maps)
+    return RawFile(
+        technique="eds",
+        path=next(iter(maps.values())),
+        reader="eds_maps",
+        gives="eds_maps",
+        sha256=hashlib.sha256(" ".join(hashes.values()).encode()).hexdigest(),
+        settings=settings,
+        where=loaded.where(*keys, "maps"),
+        maps=maps,
+        haadf=str(paths.get((*keys, "haadf"), "")),
     )
 
 
