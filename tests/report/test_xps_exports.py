@@ -143,8 +143,8 @@ def test_tables(fit: xr.Dataset, files: dict[str, Path]) -> None:
 def test_casaxps_form_is_the_same_line(shape: str, mixing: float) -> None:
     x = np.linspace(-4.0, 4.0, 161)
     name, factor = casa_shape(shape, mixing)
-    ours = line_shape(shape, x, np.array([1.5]), np.array([mixing])).density
-    theirs = line_shape(name, x, np.array([1.5]), np.array([0.0])).density
+    ours = line_shape(shape, x, np.array([1.5]), mixing).density
+    theirs = line_shape(name, x, np.array([1.5]), 0.0).density
     assert theirs == pytest.approx(ours, abs=6e-3 * ours.max())
     assert factor == pytest.approx(1.0, abs=0.1)
 

@@ -44,7 +44,7 @@ def test_sgl_30_of_the_export_is_recovered(iron: dict[str, np.ndarray]) -> None:
     energy, curve = iron["energy"], iron["second"] - iron["background"]
 
     def residual(p: np.ndarray) -> np.ndarray:
-        shape = line_shape(f"SGL({p[3]:.9f})", energy - p[0], np.array([p[1]]), np.array([0.0]))
+        shape = line_shape(f"SGL({p[3]:.9f})", energy - p[0], np.array([p[1]]), 0.0)
         return np.asarray(p[2] * shape.density - curve)
 
     found = least_squares(residual, [716.2, 7.0, 3.0e4, 20.0], x_scale=[1.0, 1.0, 1e4, 10.0]).x
@@ -61,7 +61,7 @@ def test_two_parameter_cross_section() -> None:
 
 def test_shirley_of_a_line_is_its_running_area() -> None:
     energy = np.linspace(0.0, 40.0, 801)
-    shape = line_shape("SGL(0)", energy - 20.0, np.array([2.0]), np.array([0.0]))
+    shape = line_shape("SGL(0)", energy - 20.0, np.array([2.0]), 0.0)
     rate = (100.0 + 1000.0 * (shape.density + 0.05 * shape.cumulative))[None]
     assert static_shirley(energy, rate)[0] == pytest.approx(100.0 + 50.0 * shape.cumulative, abs=0.05)
 

@@ -11,7 +11,7 @@ from depthlock.model.line_shapes import parse_shape
 from depthlock.xps.model import line_shape
 from depthlock.xps.model_kernel import pseudo_voigt_lines
 from depthlock.xps.shapes import pseudo_voigt, pseudo_voigt_density, shirley_step
-from depthlock.xps.tabulated import tabulated_line
+from depthlock.xps.tabulated import nearest_la, tabulated_line
 
 
 def evaluate(x: float, fwhm: float, mixing: float):
@@ -122,6 +122,15 @@ def test_short_tails_make_a_voigt_line_and_casaxps_la() -> None:
         start, bounds = [1.0, 1.0, 0.3, 0.5, 0.0], ([0, 0.5, 0, 0, -1], [2, 2, 1, 1, 1])
         assert least_squares(misfit, start, bounds=bounds).x[0] == pytest.approx(1.0, abs=0.002)
         assert least_squares(misfit, start, bounds=bounds, kwargs={"share": 0.0}).x[0] > 1.007
+
+
+@pytest.mark.parametrize(("mixing", "tail"), [(0.3, 1.0), (0.2, 0.4), (0.5, 0.6)])
+def test_nearest_line_of_casaxps(mixing: float, tail: float) -> None:
+    x = np.linspace(-6.0, 6.0, 241)
+    aim = shape_at("pseudo_voigt", x, 1.0, mixing, tail).density
+    found = shape_at(nearest_la(mixing, tail), x, 1.0).density
+    assert np.abs(found - aim).max() < 0.012 * aim.max()
+    assert np.abs(shape_at("SGL(30)", x, 1.0).density - aim).max() > np.abs(found - aim).max()
 
 
 def test_compiled_lines_are_the_plain_ones() -> None:

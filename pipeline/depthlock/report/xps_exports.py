@@ -208,6 +208,7 @@ def _casa(fit: xr.Dataset, level: int, window: str, photon: float, ends: tuple[f
 def _components(fit: xr.Dataset, level: int, window: str, photon: float, ends: tuple[float, float]) -> list[str]:
     """Component lines; a doublet's weaker line is tied to the stronger."""
     shapes = json.loads(fit.attrs.get("line_shapes", "{}"))
+    nearest = json.loads(fit.attrs.get("casaxps_shapes", "{}"))
     lines: list[str] = []
 
     def add(label: str, shape: str, values: tuple[float, float, float], ties: tuple[int, float, float]) -> None:
@@ -228,6 +229,8 @@ def _components(fit: xr.Dataset, level: int, window: str, photon: float, ends: t
             continue
         area, width = (float(fit[name].values[level, number]) for name in ("area", "fwhm"))
         shape, factor = casa_shape(shapes.get(label, "pseudo_voigt"), _line_form(fit, "lorentzian_share", number))
+        if label in nearest:
+            shape, factor = nearest[label], 1.0
         ratio = _line_form(fit, "weak_line_ratio", number)
         position = photon - center
         if np.isnan(ratio):

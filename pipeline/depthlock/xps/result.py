@@ -31,6 +31,10 @@ from depthlock.xps.region_numbers import (
     where,
 )
 from depthlock.xps.shapes import FloatArray
+from depthlock.xps.tabulated import nearest_la
+
+LEAST_TAIL = 0.02
+"""Share of short tails below which a line is a plain pseudo-Voigt to programs that know no other."""
 
 COMPONENT_UNITS = {"area": "count * eV / s", "fraction": "1", "position": "eV", "fwhm": "eV"}
 
@@ -128,6 +132,7 @@ def assemble(
         attenuation_correction="none",
         hazards=hazards(result),
         suggested_lines=json.dumps(_suggested(reported)),
+        casaxps_shapes=json.dumps(_casaxps_shapes(result)),
     )
 
 
@@ -139,6 +144,17 @@ def _suggested(reported: Sequence[tuple[BlockNumbers, int]]) -> dict[str, float]
         if energy is not None:
             found[numbers.assignment.regions[place].name] = round(energy, 2)
     return found
+
+
+def _casaxps_shapes(result: xr.Dataset) -> dict[str, str]:
+    """What CasaXPS has nearest to lines with short tails, which it does not know, by component."""
+    shares = zip(
+        result["component"].values.tolist(),
+        result["lorentzian_share"].values.tolist(),
+        result["short_tail_share"].values.tolist(),
+        strict=True,
+    )
+    return {label: nearest_la(mixing, tail) for label, mixing, tail in shares if tail > LEAST_TAIL}
 
 
 def _quantity(columns: Columns, key: str) -> Quantity:
