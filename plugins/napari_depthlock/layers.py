@@ -10,12 +10,20 @@ import xarray as xr
 from depthlock.report.eds_figures import element_colours, shown_elements
 from depthlock.report.style import colours
 from depthlock.workflow.results import SessionResults
-from napari_depthlock.volumes import Volume, ion_volumes
+from napari_depthlock.volumes import Volume, component_volumes, ion_volumes
 
 LayerData = tuple[Any, dict[str, Any], str]
 
-VIEWS = {"tofsims": "TOF-SIMS volumes", "tem": "TEM image", "eds": "STEM-EDS maps"}
-"""The views of a sample, by technique."""
+VIEWS = {
+    "tofsims": "TOF-SIMS volumes",
+    "components": "TOF-SIMS components",
+    "tem": "TEM image",
+    "eds": "STEM-EDS maps",
+}
+"""The views of a sample."""
+
+IN_DEPTH = ("tofsims", "components")
+"""Views of volumes, which can be seen in 3-D."""
 
 LABEL_COLOURS = {1: "#ffb000", 2: "#00c8ff", None: "transparent", 0: "transparent"}
 """Labels of a segmented image: 0 outside, 1 layer, 2 crystal."""
@@ -23,10 +31,18 @@ LABEL_COLOURS = {1: "#ffb000", 2: "#00c8ff", None: "transparent", 0: "transparen
 
 def available_views(results: SessionResults, sample: str) -> list[str]:
     """The techniques of which a sample has something to look at."""
-    stages = {"tofsims": "tofsims_profile", "tem": "tem_thickness", "eds": "eds_profile"}
+    stages = {
+        "tofsims": "tofsims_profile",
+        "components": "tofsims_components",
+        "tem": "tem_thickness",
+        "eds": "eds_profile",
+    }
     found = [view for view, stage in stages.items() if results.path(stage, sample) is not None]
     if "tofsims" in found and results.events(sample) is None:
         found.remove("tofsims")
+    components = results.dataset(sample, "tofsims_components") if "components" in found else None
+    if components is not None and (components.sizes["component"] == 0 or "tofsims" not in found):
+        found.remove("components")
     return found
 
 
@@ -41,7 +57,12 @@ def sample_layers(results: SessionResults, sample: str, view: str) -> list[Layer
     profile, events = results.dataset(sample, "tofsims_profile"), results.events(sample)
     if profile is None or events is None:
         return []
-    volumes = ion_volumes(events, profile, results.dataset(sample, "depth_profile"))
+    depth = results.dataset(sample, "depth_profile")
+    if view == "components":
+        components = results.dataset(sample, "tofsims_components")
+        volumes = [] if components is None else component_volumes(components, profile, depth)
+    else:
+        volumes = ion_volumes(events, profile, depth)
     return volume_layers(volumes, _mark(results, sample, view))
 
 
@@ -76,6 +97,8 @@ def volume_layers(volumes: list[Volume], mark: dict[str, Any]) -> list[LayerData
             "contrast_limits": volume.contrast,
             "colormap": Colormap([[0, 0, 0, 1], colour], name=f"depthlock {colour}"),
             "blending": "additive",
+            # Many volumes on each other would add up to white.
+            "opacity": min(1.0, 3.0 / len(volumes)) ** 2,
             "rendering": "attenuated_mip",
             "attenuation": 0.02,
             "interpolation3d": "linear",

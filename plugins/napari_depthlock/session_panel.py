@@ -20,7 +20,7 @@ from qtpy.QtWidgets import (
 from depthlock.model.errors import DepthlockError
 from depthlock.workflow.jobs import plan_file
 from depthlock.workflow.results import SessionResults
-from napari_depthlock.layers import VIEWS, available_views, sample_layers
+from napari_depthlock.layers import IN_DEPTH, VIEWS, available_views, sample_layers
 from napari_depthlock.profile_panel import ProfilePanel
 from napari_depthlock.stages_panel import StagesPanel
 
@@ -135,7 +135,7 @@ class SessionPanel(QWidget):
         self._clear()
         for data, keywords, kind in layers:
             getattr(self.viewer, f"add_{kind}")(data, **keywords)
-        self.dimensions.setEnabled(view == "tofsims")
+        self.dimensions.setEnabled(view in IN_DEPTH)
         self._set_dimensions(self.dimensions.isChecked())
 
     def _clear(self) -> None:
@@ -144,7 +144,7 @@ class SessionPanel(QWidget):
 
     def _set_dimensions(self, slices: bool) -> None:
         self.dimensions.setText("3-D" if slices else "Slices")
-        volume = self.view.currentData() == "tofsims" and not slices
+        volume = self.view.currentData() in IN_DEPTH and not slices
         self.viewer.dims.ndisplay = 3 if volume else 2
         if volume:
             self.viewer.scene.camera.angles = (10.0, -28.0, 118.0)

@@ -135,23 +135,45 @@ def ion_volumes(events: xr.Dataset, profile: xr.Dataset, depth: xr.Dataset | Non
         binning = _binning(at["counts"].values, max(int(size) for size in events.attrs["row_shape"][-2:]))
         cube = ion_volume(events, low, high, bin_y=binning, bin_x=binning, view=view, drift=drift_of(profile))
         counts = np.asarray(cube.values, dtype=np.float64) * float(at["share"])
-        even = even_axis(edges, counts, counts.shape[0])
-        step = (edges[-1] - edges[0]) / even.shape[0]
-        x = cube["x"].values
-        micrometres = cube["x"].attrs["units"] == "micrometer"
-        volumes.append(
-            Volume(
-                ion=str(ion),
-                role=str(at["role"].values),
-                counts=even.astype(np.float32),
-                axis=edges[0] + step * (np.arange(even.shape[0]) + 0.5),
-                axis_unit=unit,
-                pixel=float(x[1] - x[0]) if x.size > 1 else 1.0,
-                corner=float(x[0]),
-                lateral_unit="µm" if micrometres else "pixel",
-            )
-        )
+        volumes.append(_volume(str(ion), str(at["role"].values), counts, edges, unit, cube["x"]))
     return volumes
+
+
+def component_volumes(components: xr.Dataset, profile: xr.Dataset, depth: xr.Dataset | None) -> list[Volume]:
+    """Volumes of the components of the whole spectrum, on the axis of the ions' volumes.
+
+    Parameters
+    ----------
+    components : xr.Dataset
+        The sample's `tofsims_components`; voxels that noise made negative are shown as empty.
+    profile, depth : xr.Dataset
+        As for :func:`ion_volumes`.
+    """
+    edges, unit = _edges(profile, depth)
+    groups = np.append(edges[:-1][:: int(components.attrs["voxel_steps"][0])], edges[-1])
+    return [
+        _volume(str(name), "other", np.maximum(one.values, 0.0).astype(np.float64), groups, unit, components["voxel_x"])
+        for name, one in zip(components["component"].values, components["volume"], strict=True)
+    ]
+
+
+def _volume(
+    name: str, role: str, counts: NDArray[np.float64], edges: NDArray[np.float64], unit: str, x: xr.DataArray
+) -> Volume:
+    """Counts on an even axis between the first and the last edge."""
+    even = even_axis(edges, counts, counts.shape[0])
+    step = (edges[-1] - edges[0]) / even.shape[0]
+    places = x.values
+    return Volume(
+        ion=name,
+        role=role,
+        counts=even.astype(np.float32),
+        axis=edges[0] + step * (np.arange(even.shape[0]) + 0.5),
+        axis_unit=unit,
+        pixel=float(places[1] - places[0]) if places.size > 1 else 1.0,
+        corner=float(places[0]),
+        lateral_unit="µm" if x.attrs["units"] == "micrometer" else "pixel",
+    )
 
 
 def _binning(counts: NDArray[np.float64], pixels: int) -> int:

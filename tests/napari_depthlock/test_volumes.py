@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import xarray as xr
 
-from napari_depthlock.volumes import Volume, even_axis
+from napari_depthlock.volumes import Volume, component_volumes, even_axis
 
 
 def test_even_bins_hold_the_same_ions() -> None:
@@ -47,3 +48,25 @@ def test_without_both_scales_no_ratio_is_claimed(axis_unit: str, lateral_unit: s
 
 def test_one_hot_voxel_does_not_set_the_contrast() -> None:
     assert volume("nm", "µm").contrast == (0.0, 2.0)
+
+
+def test_components_lie_on_the_axis_of_the_ions() -> None:
+    counts = np.full((2, 3, 4, 4), 2.0)
+    counts[1, :, 0] = -1.0
+    components = xr.Dataset(
+        {"volume": (("component", "voxel_scan", "voxel_y", "voxel_x"), counts)},
+        coords={
+            "component": ["component 1", "component 2"],
+            "voxel_x": ("voxel_x", np.arange(4) * 3.0 + 1.5, {"units": "micrometer"}),
+        },
+        attrs={"voxel_steps": [2, 3, 3]},
+    )
+    profile = xr.Dataset(coords={"sputter_time": ("scan", np.arange(5) * 4.0, {"units": "s"})})
+    depth = xr.Dataset({"scan_depth": ("scan", [0.5, 1.5, 2.5, 3.5, 4.5])})
+    first, second = component_volumes(components, profile, depth)
+    assert (first.ion, first.axis_unit, first.lateral_unit) == ("component 1", "nm", "µm")
+    assert (first.pixel, first.corner) == (3.0, 1.5)
+    # Groups of two scans, the last of one, from 0 to 5 nm: 32 ions each, redistributed to three even steps.
+    assert first.counts.sum() == pytest.approx(counts[0].sum(), rel=1e-5)
+    assert first.axis == pytest.approx([5 / 6, 5 / 2, 25 / 6])
+    assert second.counts.min() == 0.0

@@ -176,6 +176,7 @@ def assemble_components(
         "notes": _notes(factors, found),
         "components_found": found.number,
         "significance": [round(float(value), 2) for value in found.significance],
+        "voxel_steps": list(image.steps),
         "fitted_voxel": [int(a * b) for a, b in zip(image.steps, found.steps, strict=True)],
         "explained_deviance": 1.0 - factors.deviance / max(factors.flat_deviance, 1e-300),
         "deviance_over_noise": factors.deviance / max(factors.noise_deviance, 1e-300),
