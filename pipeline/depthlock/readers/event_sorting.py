@@ -16,6 +16,9 @@ from depthlock.readers.event_spill import Integers, Spill, workers
 MEMORY_EVENTS = 1 << 22
 """Ions sorted at once; three times as many are held, with 9 bytes each."""
 
+ALONE = 4
+"""A group of up to so many times as many ions is sorted at once while nothing else is."""
+
 SLOT_BITS = 16
 
 
@@ -49,7 +52,7 @@ def sorted_cells(spill: Spill, memory_events: int = MEMORY_EVENTS) -> Iterator[C
     ----------
     spill : Spill
     memory_events : int
-        Ions sorted at once by each thread. Groups with more are gone through several times.
+        Ions sorted at once by each thread. Groups with many more are gone through several times.
     """
     table = spill.pieces
     present, first = np.unique(table[:, 0], return_index=True)
@@ -68,7 +71,11 @@ def sorted_cells(spill: Spill, memory_events: int = MEMORY_EVENTS) -> Iterator[C
                 cells, room = waiting.popleft().result()
                 yield cells
                 free.put(room)
-            if too_large:
+            if too_large and group.words <= ALONE * memory_events:
+                free_for_one: SimpleQueue[_Room] = SimpleQueue()
+                free_for_one.put(_Room.of(group.words))
+                yield group.whole(free_for_one)[0]
+            elif too_large:
                 yield from group.in_parts(memory_events)
             else:
                 waiting.append(threads.submit(group.whole, free))
