@@ -204,3 +204,20 @@ def test_no_scale_is_a_question() -> None:
     with pytest.raises(MeasurementError, match="no scale") as caught:
         measure_profile([maps], OPTIONS)
     assert "pixel_size" in caught.value.hint
+
+
+@pytest.mark.parametrize("values", ["zeros", "missing", "negative", "striped"])
+def test_odd_maps_are_answered_with_reasons(values: str) -> None:
+    rng = np.random.default_rng(1)
+    shape = (2, 24, 24)
+    counts = {
+        "zeros": np.zeros(shape),
+        "missing": np.full(shape, np.nan),
+        "negative": rng.normal(0.0, 1.0, shape),
+        "striped": rng.poisson(5.0, shape) * np.array([1.0, 0.0] * 12),
+    }[values]
+    maps, _ = simulate_maps(EdsParameters(rows=24, columns=24), rng)
+    odd = maps.isel(element=[4, 0]).drop_vars("haadf").assign(counts=(("element", "y", "x"), counts, {"units": "1"}))
+    result = check(measure_profile([odd], OPTIONS), "eds_profile")
+    assert np.isnan(float(result["layer_thickness"]))
+    assert str(result["layer_thickness_flag"].values) in {"no_substrate", "no_outside"}

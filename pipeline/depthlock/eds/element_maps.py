@@ -96,7 +96,7 @@ def _given_maps(measured: xr.Dataset) -> ElementMaps:
     are_counts = bool(np.all(values >= 0) and np.all(values == np.round(values))) and not measured.attrs.get("display")
     scale = np.ones(len(values)) if are_counts else np.array([_noise_scale(plane) for plane in values])
     zero = np.zeros_like(values)
-    counted = Counted(values, values * scale[:, None, None], zero, zero)
+    counted = Counted(values, np.abs(values) * scale[:, None, None], zero, zero)
     good = finite.all(axis=0) & ~faulty_pixels(values, np.maximum(scale, 1.0))
     elements = tuple(str(name) for name in measured["element"].values)
     return ElementMaps(

@@ -78,6 +78,8 @@ def _rich_area(
     """The largest area rich in some elements, the averaged counts, and the level between rich and poor."""
     from skimage.filters import threshold_otsu
 
+    if not maps.good.any():
+        return None
     counts = maps.counted.net[list(numbers)].sum(axis=0)
     variance = maps.counted.variance[list(numbers)].sum(axis=0)
     weight = maps.good.astype(float)
