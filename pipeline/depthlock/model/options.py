@@ -77,6 +77,11 @@ class ProfileOptions(StageOptions):
     region_of_interest: RegionOfInterest | None = Field(
         None, description="part of the raster whose ions count; all of it if absent"
     )
+    flatten: Literal["none", "substrate"] = Field(
+        "none",
+        description="none: profiles as sputtered, times and widths with the interface's topography in them; substrate: "
+        "columns moved in time so that the substrate's interface is flat, where it is not",
+    )
     normalisation: Annotated[str, AfterValidator(_is_normalisation)] = Field(
         "none",
         description="what intensities are divided by, point by point, as the additional quantity 'normalised': none, "

@@ -177,6 +177,13 @@ def _sample_figures(results: Results, sample: str, draw: _Drawer) -> Iterator[Dr
     if profile is not None:
         caption = "TOF-SIMS profiles with 95 % bands; broken line: fitted response, vertical band: interface time."
         yield draw(f"{stem}_tofsims", caption, tofsims_figures.draw_profile(profile, sample))
+        geometry = tofsims_figures.draw_geometry(profile, sample)
+        if geometry is not None:
+            caption = (
+                "Image of all ions with the region that counts; time of the substrate's interface over the raster; "
+            )
+            caption += "lateral drift, where it was taken out of maps and volumes, with its 95 % band."
+            yield draw(f"{stem}_geometry", caption, geometry)
         peaks = tofsims_figures.draw_mass_peaks(profile, sample)
         if peaks is not None:
             caption = "The peaks the profiles were cut from, after calibration; dotted line: exact mass of the ion."

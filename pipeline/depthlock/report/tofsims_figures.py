@@ -130,6 +130,87 @@ def draw_mass_drift(profile: xr.Dataset, title: str) -> Figure | None:
     return figure
 
 
+def draw_geometry(profile: xr.Dataset, title: str) -> Figure | None:
+    """The image of all ions with the region that counts, the interface's map, and the lateral drift, where there are.
+
+    None when the whole raster counts, the sample did not drift and no interface was mapped.
+    """
+    parts = [name for name in ("region", "interface_map", "lateral_drift") if name in profile]
+    if "total_image" not in profile or not parts:
+        return None
+    from matplotlib.figure import Figure
+
+    with figure_style():
+        figure = Figure(figsize=(PAGE, 2.9), layout="constrained")
+        axes = figure.subplots(1, 2 + ("lateral_drift" in parts), squeeze=False).ravel()
+        _draw_region(axes[0], profile)
+        if "interface_map" in parts:
+            _draw_interface_map(axes[1], profile)
+        else:
+            axes[1].set_axis_off()
+        if "lateral_drift" in parts:
+            _draw_drift(axes[2], profile)
+        figure.suptitle(f"{title}: where the ions came from", fontsize=8.5, x=0.01, ha="left")
+    return figure
+
+
+def _extent(profile: xr.Dataset, y: str, x: str) -> tuple[float, float, float, float]:
+    """Outer edges of an image: left, right, bottom, top."""
+    edges = []
+    for name in (x, y):
+        centres = profile[name].values
+        half = 0.5 * float(centres[1] - centres[0]) if centres.size > 1 else 0.5
+        edges.append((float(centres[0]) - half, float(centres[-1]) + half))
+    return edges[0][0], edges[0][1], edges[1][1], edges[1][0]
+
+
+def _label_raster(axes: Axes, profile: xr.Dataset, x: str) -> None:
+    unit = "µm" if profile[x].attrs["units"] == "micrometer" else "px"
+    axes.set_xlabel(f"x ({unit})")
+    axes.set_ylabel(f"y ({unit})")
+    axes.set_aspect("equal")
+
+
+def _draw_region(axes: Axes, profile: xr.Dataset) -> None:
+    names = ("image_y", "image_x")
+    axes.imshow(profile["total_image"].values, cmap="gray", extent=_extent(profile, *names), interpolation="nearest")
+    title = "all ions"
+    if "region" in profile:
+        region = profile["region"].values.astype(float)
+        title = f"all ions; {region.mean():.0%} count"
+        axes.contour(
+            profile["x"].values, profile["y"].values, np.pad(region[1:-1, 1:-1], 1), levels=[0.5], colors="#ffb000",
+            linewidths=1.0,
+        )  # fmt: skip
+    axes.set_title(title, fontsize=7, loc="left")
+    _label_raster(axes, profile, names[1])
+
+
+def _draw_interface_map(axes: Axes, profile: xr.Dataset) -> None:
+    names = ("map_y", "map_x")
+    image = axes.imshow(
+        profile["interface_map"].values, cmap="viridis", extent=_extent(profile, *names), interpolation="nearest"
+    )
+    bar = axes.figure.colorbar(image, ax=axes, shrink=0.8)
+    bar.set_label("interface time (s)")
+    low, high = (float(profile[f"interface_roughness_{end}"]) for end in ("lower", "upper"))
+    flag = str(profile["interface_roughness_flag"].values).replace("_", " ")
+    told = f"rough {float(profile['interface_roughness']):.2g} s ({low:.2g} … {high:.2g})"
+    axes.set_title(told + (f"\n{flag}" if flag else ""), fontsize=7, loc="left")
+    _label_raster(axes, profile, names[1])
+
+
+def _draw_drift(axes: Axes, profile: xr.Dataset) -> None:
+    time = profile["sputter_time"].values
+    for axis, colour in (("y", "#0072b2"), ("x", "#d55e00")):
+        path, std = (profile[name].sel(axis=axis).values for name in ("lateral_drift", "lateral_drift_std"))
+        axes.plot(time, path, color=colour, label=axis)
+        axes.fill_between(time, path - NORMAL_95 * std, path + NORMAL_95 * std, color=colour, alpha=0.25, linewidth=0)
+    axes.set_xlabel(_time_label(profile))
+    axes.set_ylabel("lateral drift (px)")
+    axes.legend(loc="best")
+
+
 def draw_mass_peaks(profile: xr.Dataset, title: str) -> Figure | None:
     """The spectrum around every ion with its fit; None for exports that hold no spectrum."""
     if "mass_spectrum" not in profile:

@@ -79,6 +79,7 @@ def simulate_events(
         },
         profiles={one.label: layer_profile(layer, one.weights) for one in species},
         lost_to_dead_time=lost,
+        thickness_nm=thickness,
         lateral_path_px=path,
         mass_drift_ppm=drift,
     )

@@ -114,6 +114,8 @@ class TofsimsTruth:
         True profile inside the layer by label, on midpoints of equal depth steps.
     lost_to_dead_time : float
         Share of ions not counted (1).
+    thickness_nm : array, shape (pixel,)
+        Local thickness of the layer in nm: the interface's topography.
     lateral_path_px : array, shape (scan, 2)
         Place of the sample under the raster along y and x in px, 0 in the first scan.
     mass_drift_ppm : ndarray, shape (scan,)
@@ -128,5 +130,6 @@ class TofsimsTruth:
     mass_resolution: dict[str, float]
     profiles: dict[str, FloatArray]
     lost_to_dead_time: float
+    thickness_nm: FloatArray
     lateral_path_px: FloatArray
     mass_drift_ppm: FloatArray

@@ -22,6 +22,9 @@ from depthlock.tofsims.regions_of_interest import region_mask
 from depthlock.tofsims.scan_survey import ScanSurvey, survey_scans
 from depthlock.tofsims.spectrum import ions_between
 
+FEWEST_COLUMNS = 0.5
+"""Share of the columns from which a scan of moved columns is used."""
+
 
 @dataclass(frozen=True)
 class Acquisition:
@@ -47,7 +50,9 @@ class Acquisition:
     notes: tuple[str, ...]
 
 
-def look_at(events: xr.Dataset, instrument: Instrument, options: ProfileOptions) -> Acquisition:
+def look_at(
+    events: xr.Dataset, instrument: Instrument, options: ProfileOptions, lag: NDArray[np.int64] | None = None
+) -> Acquisition:
     """Leave out what was not measured whole and what lies outside the region of interest.
 
     Parameters
@@ -57,6 +62,8 @@ def look_at(events: xr.Dataset, instrument: Instrument, options: ProfileOptions)
     instrument : Instrument
         With the whole raster in view.
     options : ProfileOptions
+    lag : ndarray of int64, shape (2, pixel), optional
+        Scans by which columns are moved; see `FieldOfView`.
 
     Returns
     -------
@@ -85,7 +92,22 @@ def look_at(events: xr.Dataset, instrument: Instrument, options: ProfileOptions)
             f"region of interest: {int(view.inside.sum())} of {view.raster.pixels} pixels "
             f"({float(view.inside.mean()):.1%}); counts and pulses are those of these pixels"
         )
-    return Acquisition(survey, used, replace(view, whole=used), replace(mapped, whole=used), drift, tuple(notes))
+    view, mapped = replace(view, whole=used), replace(mapped, whole=used)
+    if lag is not None:
+        view = mapped = replace(mapped, lag=lag)
+        used = view.coverage >= FEWEST_COLUMNS
+        notes.append(_flattening_note(view, used))
+    return Acquisition(survey, used, view, mapped, drift, tuple(notes))
+
+
+def _flattening_note(view: FieldOfView, used: NDArray[np.bool_]) -> str:
+    lag = np.zeros(1, dtype=np.int64) if view.lag is None else view.lag[:, view.inside]
+    partial = used & (view.coverage < 1.0 - 1e-9)
+    return (
+        f"flattened: columns were moved by {lag.min()} to {lag.max()} scans so that the interface is flat; "
+        f"{int(partial.sum())} scans rest on part of the columns and are scaled to all, {int((~used).sum())} with less "
+        "than half of them were dropped"
+    )
 
 
 def _drift_note(drift: LateralDrift, view: FieldOfView, mapped: FieldOfView) -> str:

@@ -23,20 +23,22 @@ from depthlock.tofsims.overlaps import PeakFit, fit_peak
 from depthlock.tofsims.peak_model import Surroundings, fit_region
 from depthlock.tofsims.quasi_poisson import CountData, no_counts
 from depthlock.tofsims.reduction import Reduction
-from depthlock.tofsims.unmixing import IonProfile, unmix
+from depthlock.tofsims.unmixing import IonProfile, scaled_to, unmix
 from depthlock.tofsims.windows import Window, read_window, summed
 
 _UNRESOLVED = 0.4
 """Share of what lateral structure changed in the correction that finer structure may still change."""
 
 
-def reduce_events(events: xr.Dataset, options: ProfileOptions) -> Reduction:
+def reduce_events(events: xr.Dataset, options: ProfileOptions, lag: NDArray[np.int64] | None = None) -> Reduction:
     """Reduce a `tofsims_events` dataset.
 
     Parameters
     ----------
     events : xr.Dataset
     options : ProfileOptions
+    lag : ndarray of int64, shape (2, pixel), optional
+        Scans by which columns are moved so that the interface is flat; see `FieldOfView`.
 
     Returns
     -------
@@ -60,7 +62,7 @@ def reduce_events(events: xr.Dataset, options: ProfileOptions) -> Reduction:
     polarity = str(events.attrs["polarity"])
     entries = [entry for entry in options.ions if (Ion.parse(entry.ion).charge > 0) == (polarity == "+")]
     instrument = survey(events, options)
-    acquisition = look_at(events, instrument, options)
+    acquisition = look_at(events, instrument, options, lag)
     instrument = replace(instrument, view=acquisition.view)
     ions, data = [], []
     for entry in options.ions if entries else ():
@@ -75,6 +77,8 @@ def reduce_events(events: xr.Dataset, options: ProfileOptions) -> Reduction:
     totals, variance = acquisition.survey.totals, acquisition.survey.totals
     if options.normalisation == "total_ions" or not acquisition.view.is_raster:
         totals, variance = total_ions(events, acquisition.view, instrument.detector)
+        share = np.maximum(acquisition.view.coverage, 1e-9)
+        totals, variance = totals / share, variance / share**2
     table = ScanTable(time, acquisition.used, totals, np.sqrt(variance), instrument.detector.drift)
     attrs = _attributes(events, instrument, entries, options, acquisition)
     return Reduction(ions, data, table, attrs, geometry_variables(events, acquisition))
@@ -94,6 +98,7 @@ def _reduce_ion(
     fit = fit_peak(ion, window.edges, summed(window, used), around)
     inside = _own_channels(ion, fit, window, around, entry.window_ppm or options.window_ppm)
     profile = unmix(window, fit, inside)
+    full = scaled_to(profile, np.where(used, instrument.view.coverage, 1.0))
     isotopes, doubt = check_isotopes(events, instrument, used, ion, window, fit)
     drift = instrument.detector.drift
     drifted, rounding = ("", 0.0) if drift is None else (drift.flag, drift.rounding(float(np.mean(window.edges))))
@@ -110,8 +115,8 @@ def _reduce_ion(
         counts=window.counts[:, inside].sum(axis=1),
         pulses=window.pulses,
         background=profile.background,
-        intensity=profile.ions,
-        std=profile.std,
+        intensity=full.ions,
+        std=full.std,
         total=_total(profile, fit, window, used, flag),
         mass_error=mass_error(ion, fit, around, flag, bends(window)),
         mass_resolution=mass_resolution(ion, fit, around, flag, rounding),
@@ -124,7 +129,7 @@ def _reduce_ion(
         interface=None,
         isotopes=isotopes,
     )
-    return reduced, profile.data
+    return reduced, full.data
 
 
 def _own_channels(

@@ -77,6 +77,8 @@ def reduce_export(export: xr.Dataset, options: ProfileOptions) -> Reduction:
             where=str(export.attrs.get("source", "")),
             hint="remove 'region_of_interest' for this sample, or name the raw file",
         )
+    if options.flatten != "none":
+        notes.append("the file is an export of profiles without pixels: nothing can be flattened")
     total = table[kinds == "total"][0] if np.any(kinds == "total") else np.nansum(counted, axis=0)
     spread = np.sqrt(_total_variance(total, table[kinds == "ion"], pulses))
     scans = ScanTable(export["sputter_time"].values.astype(np.float64), used, total, spread)

@@ -84,6 +84,11 @@ class FieldOfView:
         return number
 
     @cached_property
+    def coverage(self) -> NDArray[np.float64]:
+        """Pixels measured for each scan over those that count, shape (scan,); below 1 at the ends of moved columns."""
+        return np.asarray(self.pixels / max(int(self.inside.sum()), 1), dtype=np.float64)
+
+    @cached_property
     def pixels(self) -> IntArray:
         """Pixels measured for each scan, shape (scan,)."""
         if self.lag is None:
@@ -130,6 +135,10 @@ def region_variables(events: xr.Dataset, view: FieldOfView) -> dict[str, xr.Vari
         for name, size in (("y", raster.rows), ("x", raster.columns))
     }
     inside = view.inside.reshape(raster.rows, raster.columns).astype(np.int8)
+    if view.lag is not None:
+        lag = view.lag.reshape(2, raster.rows, raster.columns).astype(np.int16)
+        variables["column_lag"] = xr.Variable(("parity", "y", "x"), lag, {"units": "1"})
+        variables["whole_scans"] = xr.Variable(("scan",), view.whole.astype(np.int8), {"units": "1"})
     return {
         **variables,
         "region": xr.Variable(("y", "x"), inside, {"units": "1"}),
@@ -139,7 +148,7 @@ def region_variables(events: xr.Dataset, view: FieldOfView) -> dict[str, xr.Vari
 
 
 def view_of(events: xr.Dataset, profile: xr.Dataset) -> FieldOfView:
-    """The view of a profile's maps and volumes: its region of interest, with the lateral drift taken out.
+    """The view of a profile's maps and volumes: its region of interest, drift taken out, columns as they were moved.
 
     Parameters
     ----------
@@ -153,4 +162,7 @@ def view_of(events: xr.Dataset, profile: xr.Dataset) -> FieldOfView:
         return view
     inside = profile["region"].values.astype(bool).ravel()
     shift = profile["raster_shift"].values.astype(np.int64)
-    return replace(view, inside=inside, shift=shift, whole=profile["used_scans"].values.astype(bool))
+    if "column_lag" not in profile:
+        return replace(view, inside=inside, shift=shift, whole=profile["used_scans"].values.astype(bool))
+    lag = profile["column_lag"].values.astype(np.int64).reshape(2, -1)
+    return replace(view, inside=inside, shift=shift, lag=lag, whole=profile["whole_scans"].values.astype(bool))

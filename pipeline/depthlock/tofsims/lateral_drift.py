@@ -17,6 +17,9 @@ BELIEVED = 16.0
 FAR = 4.0
 """Standard errors by which a believed path must leave its mean somewhere."""
 
+PERSISTENT = 0.87
+"""Likeness of far blocks over that of neighbours from which the same structure is followed."""
+
 _IONS_A_CELL = 12.0
 _MOST_BLOCKS = 32
 _LAGS = (1, 2, 3, 5, 8)
@@ -51,11 +54,14 @@ class LateralDrift:
         where none could be measured.
     gain : float
         Twice the gain in log-likelihood over no drift.
+    persistence : float
+        How alike far blocks are, over how alike neighbours are: structure that changes with depth seems to move.
     """
 
     path: FloatArray
     std: FloatArray
     gain: float
+    persistence: float
 
     @property
     def shift(self) -> NDArray[np.int64]:
@@ -68,7 +74,7 @@ class LateralDrift:
     def believed(self) -> bool:
         """Whether the path is more than noise and more than what changing structure feigns."""
         far = np.abs(self.path) > FAR * self.std
-        return self.gain >= BELIEVED and bool(far.any())
+        return self.gain >= BELIEVED and self.persistence >= PERSISTENT and bool(far.any())
 
 
 def measure_lateral_drift(survey: ScanSurvey, used: NDArray[np.bool_]) -> LateralDrift:
@@ -95,10 +101,11 @@ def measure_lateral_drift(survey: ScanSurvey, used: NDArray[np.bool_]) -> Latera
     scans = used.size
     images, centres = _blocks(survey, used)
     blocks = centres.size
-    none = LateralDrift(np.zeros((scans, 2)), np.full((scans, 2), np.nan), 0.0)
+    none = LateralDrift(np.zeros((scans, 2)), np.full((scans, 2), np.nan), 0.0, 0.0)
     if blocks < 3 or min(images.shape[1:]) < 8:
         return none
-    pairs = _pairs(images)
+    compared = _pairs(images)
+    pairs = [pair for pair in compared if pair.alike]
     if not pairs:
         return none
     path, covariance, gain, step = _joined(pairs, blocks)
@@ -107,7 +114,7 @@ def measure_lateral_drift(survey: ScanSurvey, used: NDArray[np.bool_]) -> Latera
     variance = np.interp(np.arange(scans), centres, np.diag(covariance)) + step**2 * _unseen(centres, scans)
     error = np.sqrt(variance) * survey.cell
     moved -= moved[used].mean(axis=0)
-    return LateralDrift(moved, np.repeat(error[:, np.newaxis], 2, axis=1), gain)
+    return LateralDrift(moved, np.repeat(error[:, np.newaxis], 2, axis=1), gain, _persistence(compared))
 
 
 def _between(centres: FloatArray, values: FloatArray, scans: int) -> FloatArray:
@@ -133,6 +140,8 @@ class _Pair:
     second: int
     moved: FloatArray
     variance: float
+    common: float
+    alike: bool
 
 
 def _blocks(survey: ScanSurvey, used: NDArray[np.bool_]) -> tuple[FloatArray, FloatArray]:
@@ -170,11 +179,24 @@ def _pairs(images: FloatArray) -> list[_Pair]:
                 seen[second], seen[first], upsample_factor=_UPSAMPLING, normalization=None
             )
             common = _common(seen[first], seen[second], moved) / np.sqrt(power[first] * power[second])
-            if common < max(4.0 / np.sqrt(independent), _LEAST_COMMON) or np.abs(moved).max() > _FARTHEST:
-                continue
-            variance = 2.0 * max(1.0 - common, 0.0) / (common * sharpness) + 0.5 / _UPSAMPLING**2
-            pairs.append(_Pair(first, second, np.asarray(moved, dtype=np.float64), variance))
+            alike = common >= max(4.0 / np.sqrt(independent), _LEAST_COMMON) and np.abs(moved).max() <= _FARTHEST
+            variance = 2.0 * max(1.0 - common, 0.0) / (max(common, 1e-3) * sharpness) + 0.5 / _UPSAMPLING**2
+            way = np.asarray(moved, dtype=np.float64)
+            pairs.append(_Pair(first, second, way, variance, common if alike else 0.0, bool(alike)))
     return pairs
+
+
+def _persistence(compared: list[_Pair]) -> float:
+    """Median likeness of far blocks over that of neighbours, of blocks that show structure; 0 without far ones."""
+    near = [pair for pair in compared if pair.second == pair.first + 1 and pair.alike]
+    seen = {block for pair in near for block in (pair.first, pair.second)}
+    reach = max((pair.second - pair.first for pair in compared if {pair.first, pair.second} <= seen), default=1)
+    far = [
+        pair.common
+        for pair in compared
+        if 2 * (pair.second - pair.first) > reach > 1 and {pair.first, pair.second} <= seen
+    ]
+    return float(np.median(far) / np.median([pair.common for pair in near])) if far else 0.0
 
 
 def _information(images: FloatArray) -> tuple[float, float]:

@@ -17,7 +17,9 @@ from depthlock.tofsims.assembly import ReducedIon, assemble
 from depthlock.tofsims.deconvolution import with_deconvolved
 from depthlock.tofsims.event_profile import reduce_events
 from depthlock.tofsims.export_profile import reduce_export
+from depthlock.tofsims.field_of_view import view_of
 from depthlock.tofsims.interface import fit_interface, no_interface
+from depthlock.tofsims.interface_map import column_lags, substrate_columns, with_map
 from depthlock.tofsims.normalisation import normalise, reference_ion
 from depthlock.tofsims.quasi_poisson import CountData
 from depthlock.tofsims.reduction import Reduction
@@ -55,16 +57,48 @@ def reduce_profile(events: xr.Dataset, options: ProfileOptions) -> xr.Dataset:
             where=str(events.attrs.get("source", "")),
             hint="correct 'ions' in the session",
         )
+    reduced, profile = _with_interfaces(events, reduced, options)
+    if "event" in events.sizes and any(ion.role == "substrate" for ion in reduced.ions):
+        reduced, profile = _with_surface(events, reduced, profile, options)
+    if options.deconvolution == "forward":
+        profile = with_deconvolved(profile, reduced.ions, reduced.data, reduced.scans, options.seed)
+    profile = check(normalise(profile, options.normalisation), "tofsims_profile")
+    # A reference that nobody asked to follow has done its work.
+    return profile if options.ions == asked else profile.isel(ion=slice(0, -1))
+
+
+def _with_interfaces(events: xr.Dataset, reduced: Reduction, options: ProfileOptions) -> tuple[Reduction, xr.Dataset]:
+    """The reduction with the interfaces of its substrate ions, and its dataset."""
     flag = _axis_flag(events, reduced)
     ions = [
         _with_interface(ion, data, reduced, options, flag) for ion, data in zip(reduced.ions, reduced.data, strict=True)
     ]
-    profile = assemble(ions, reduced.scans, reduced.attrs).assign(reduced.geometry)
-    if options.deconvolution == "forward":
-        profile = with_deconvolved(profile, ions, reduced.data, reduced.scans, options.seed)
-    profile = check(normalise(profile, options.normalisation), "tofsims_profile")
-    # A reference that nobody asked to follow has done its work.
-    return profile if options.ions == asked else profile.isel(ion=slice(0, -1))
+    reduced = replace(reduced, ions=ions)
+    return reduced, assemble(ions, reduced.scans, reduced.attrs).assign(reduced.geometry)
+
+
+def _with_surface(
+    events: xr.Dataset, reduced: Reduction, profile: xr.Dataset, options: ProfileOptions
+) -> tuple[Reduction, xr.Dataset]:
+    """The profile with the interface's map; with columns moved so that it is flat, when the session asks for that."""
+    view = view_of(events, profile)
+    columns = substrate_columns(events, profile, view)
+    surface = None if columns is None else columns.surface()
+    if options.flatten == "substrate":
+        lag = None
+        if columns is not None and surface is not None and surface.believed:
+            lag = column_lags(columns, view, reduced.scans.sputter_time)
+        if lag is None:
+            reduced.attrs["notes"] = [*_notes(reduced), "the interface is flat within its errors: no column was moved"]
+        else:
+            reduced = reduce_events(events, options, lag)
+        reduced, profile = _with_interfaces(events, reduced, options)
+    return reduced, with_map(profile, events, columns, surface)
+
+
+def _notes(reduced: Reduction) -> list[str]:
+    notes = reduced.attrs.get("notes", [])
+    return list(notes) if isinstance(notes, list) else []
 
 
 def _reduce(events: xr.Dataset, options: ProfileOptions) -> Reduction:

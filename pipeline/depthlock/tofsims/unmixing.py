@@ -40,6 +40,17 @@ class IonProfile:
         return CountData(self.ions, self.gain, self.floor)
 
 
+def scaled_to(profile: IonProfile, coverage: FloatArray) -> IonProfile:
+    """Ions of whole scans, where a scan rests on a share `coverage` of the pixels; the background stays as counted."""
+    return IonProfile(
+        profile.ions / coverage,
+        profile.std / coverage,
+        profile.background,
+        profile.gain / coverage,
+        profile.floor / coverage**2,
+    )
+
+
 def unmixing_weights(shares: FloatArray, expected: FloatArray) -> FloatArray:
     """Weights with which channels add up to the ions of each component.
 

@@ -53,6 +53,7 @@ _MEASURED = "_as_measured"
 TABLE: tuple[Entry, ...] = (
     Entry("tofsims_profile", "tofsims", "interface_time", "s", "ion", roles=("substrate",)),
     Entry("tofsims_profile", "tofsims", "interface_width", "s", "ion", roles=("substrate",)),
+    Entry("tofsims_profile", "tofsims", "interface_roughness", "s"),
     Entry("tofsims_profile", "tofsims", "total_counts", "1", "ion"),
     Entry("tofsims_profile", "tofsims", "mass_error", "ppm", "ion"),
     Entry("tofsims_profile", "tofsims", "mass_resolution", "1", "ion"),
