@@ -60,8 +60,13 @@ class Component(Entry):
     )
     lorentzian: float = Field(0.3, ge=0, le=1, description="starting Lorentzian share of shapes that have one")
     splitting: PositiveElectronVolt | None = Field(None, description="distance in eV of the weaker line of a doublet")
+    splitting_std: PositiveElectronVolt = Field(0.05, description="standard error of the splitting in eV")
     area_ratio: float = Field(0.5, gt=0, le=1, description="area of the weaker over the stronger line of a doublet")
     width_ratio_max: float = Field(1.0, ge=1, le=4, description="largest width of the weaker over the stronger line")
+    optional: bool = Field(
+        False,
+        description="fitted only where a session names it under xps_deconvolve.states",
+    )
     family: str = Field("", description="states of one family in a region share their width")
     role: Role = Field("other", description="what the state stands for in the layer")
     source: str = Field("", description="where the values come from, with their charge reference")

@@ -6,6 +6,7 @@ Fields marked "filled by the workflow" come from other parts of the session or t
 
 from __future__ import annotations
 
+import difflib
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -161,6 +162,9 @@ class DeconvolveOptions(StageOptions):
     shapes: dict[str, LineShapeName] = Field(
         {}, description="line shape of a region ('F 1s') or component ('F 1s/CF3') in place of the library's"
     )
+    states: tuple[str, ...] = Field(
+        (), description="optional states of the chemistry library that are fitted too, such as 'V 2p/V0'"
+    )
     constraints: tuple[ConstraintText, ...] = Field(
         (),
         description="links between components, such as 'fwhm(F 1s/CF3) = fwhm(F 1s/MgF2)' (eV), "
@@ -178,7 +182,17 @@ class DeconvolveOptions(StageOptions):
     )
 
     def verify(self) -> None:
-        """Check the constraints against the regions and one another."""
+        """Check that named states are in the library, and the constraints against it and one another."""
+        optional = [f"{region.name}/{one.name}" for region in self.regions for one in region.components if one.optional]
+        for name in self.states:
+            if name not in optional:
+                near = difflib.get_close_matches(name, optional, 1, 0.3)
+                raise SessionError(
+                    f"'{name}' is no optional state of the chemistry library",
+                    expected=f"one of {', '.join(optional) or 'none: it has no optional states'}",
+                    where="options.xps_deconvolve.states",
+                    hint=f"did you mean '{near[0]}'?" if near else "",
+                )
         components = {region.name: [state.name for state in region.components] for region in self.regions}
         try:
             check_constraints([parse_constraint(text) for text in self.constraints], components)

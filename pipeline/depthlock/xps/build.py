@@ -21,9 +21,6 @@ from depthlock.xps.windows import Window
 CROP_MARGIN_EV = 4.0
 """How far beyond the library's window data are still used, so that a charged sample keeps its peaks."""
 
-SPLITTING_STD_EV = 0.05
-"""How well the library knows a spin-orbit splitting: published ones of vanadium oxides differ by this."""
-
 SHIFT_STD_EV = 3.0
 """Weak prior on a charge shift; it only decides where a level shows no peak."""
 
@@ -160,9 +157,9 @@ class _LineColumns:
         splitting = table.index(
             f"{label} splitting",
             component.splitting,
-            SPLITTING_STD_EV,
-            component.splitting - 4.0 * SPLITTING_STD_EV,
-            component.splitting + 4.0 * SPLITTING_STD_EV,
+            component.splitting_std,
+            component.splitting - 4.0 * component.splitting_std,
+            component.splitting + 4.0 * component.splitting_std,
         )
         places |= {("fwhm_weak", label): weak_width, ("splitting", label): splitting}
         self.rows.append((number, strong, position, width, mixing, -1, tail))

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import xarray as xr
 
+from depthlock.model.chemistry import Region
 from depthlock.model.constraints import Constraint, parse_constraint
 from depthlock.model.errors import MeasurementError
 from depthlock.model.options import DeconvolveOptions
@@ -98,7 +99,7 @@ def _fit_core_levels(
 ) -> xr.Dataset:
     """The core levels of a sample, as `deconvolve` gives them."""
     _check_windows(options, series.windows)
-    regions = choose_shapes(options.regions, options.shapes)
+    regions = choose_shapes(chosen_states(options.regions, options.states), options.shapes)
     assignments = assign_regions(series.windows, regions)
     held = _given_shift(options, series.times.size, sample)
     fits, assignments, differential = _fit_all(assignments, options, held)
@@ -127,6 +128,22 @@ def _fit_core_levels(
         **_notes(result, assignments, options),
         **_photon_energy(fitted),
         line_shapes=json.dumps({label: used[label] for label in result.component.values.tolist()}),
+    )
+
+
+def chosen_states(regions: Sequence[Region], states: Sequence[str]) -> tuple[Region, ...]:
+    """Regions with their usual states and those optional ones that are named."""
+    return tuple(
+        region.model_copy(
+            update={
+                "components": tuple(
+                    state
+                    for state in region.components
+                    if not state.optional or f"{region.name}/{state.name}" in states
+                )
+            }
+        )
+        for region in regions
     )
 
 
