@@ -78,3 +78,18 @@ def test_hand_drawn_labels_and_a_lattice_as_ruler_stand_on_the_image(small_sessi
 
 def test_events_come_as_a_path(small_session: Path) -> None:
     assert arguments(small_session, "tofsims_events") == {"source": small_session.parent / "one" / "profile.h5"}
+
+
+def test_a_series_variable_of_the_session_takes_the_place_of_etch_times(small_session: Path) -> None:
+    text = small_session.read_text()
+    series = "series: {name: state of charge, unit: '%', values: [VALUE]}"
+    first, second = series.replace("VALUE", "90"), series.replace("VALUE", "20")
+    session = text.replace("etch_times: [60 s]", first).replace("etch_times: [0]", second)
+    small_session.write_text(session)
+    region = arguments(small_session, "xps_deconvolve")["spectra"]["F 1s"]
+    assert region["series"].values.tolist() == [20.0, 90.0]
+    assert region["series"].attrs["long_name"] == "state of charge"
+    assert region.attrs["series_coordinate"] == "state of charge"
+    small_session.write_text(session.replace("[20]", "[20, 30]"))
+    with pytest.raises(ReadError, match="2 values"):
+        arguments(small_session, "xps_deconvolve")

@@ -137,12 +137,23 @@ class DeconvolveOptions(StageOptions):
     charge_references: tuple[ChargeReference, ...] = Field((), description="filled by the workflow: reference lines")
     sensitivity: SensitivitySet | None = Field(None, description="filled by the workflow: sensitivity factors")
     survey: SurveyTable | None = Field(None, description="filled by the workflow: lines of the elements in surveys")
-    background: Literal["active_shirley", "static_shirley", "tougaard", "linear", "constant", "file"] = Field(
-        "active_shirley", description="background model; 'file' takes the one that an export holds"
+    background: Literal[
+        "active_shirley",
+        "active_tougaard",
+        "active_shirley_tougaard",
+        "static_shirley",
+        "tougaard",
+        "linear",
+        "constant",
+        "file",
+    ] = Field(
+        "active_shirley",
+        description="background model; active ones are raised by the components themselves, on a straight line, with a "
+        "strength fitted for every core level and level; 'file' takes the one that an export holds",
     )
     tougaard_loss: tuple[float, float, float] = Field(
         (-1643.0, 0.0, 0.0),
-        description="with background tougaard: C (eV^2), D (eV^2), T0 (eV) of the loss cross section "
+        description="with a Tougaard background: C (eV^2), D (eV^2), T0 (eV) of the loss cross section "
         "T/((C-T^2)^2 + D T^2); the default is the universal U2",
     )
     fit_windows: dict[str, tuple[ElectronVolt, ElectronVolt]] = Field(

@@ -72,6 +72,14 @@ class TofsimsInput(Part):
     )
 
 
+class SeriesInput(Part):
+    """What tells the levels of a series apart that is no etch series."""
+
+    name: str = Field(description="what changes from level to level, for instance state of charge, angle or dose")
+    unit: str = Field("", description="its unit, as figures shall show it")
+    values: tuple[float, ...] = Field(min_length=1, description="one value a level, in the order of the file")
+
+
 class XpsInput(Part):
     """One file of etched XPS spectra."""
 
@@ -83,6 +91,9 @@ class XpsInput(Part):
     region: str | None = Field(None, description="core level, when the file does not name it")
     etch_times: tuple[Second, ...] | None = Field(
         None, description="etch time of every level, when the file lacks them"
+    )
+    series: SeriesInput | None = Field(
+        None, description="angle, dose, state of charge or another variable of the levels, in place of an etch time"
     )
 
 

@@ -78,8 +78,9 @@ def gather(
     list of xarray.Dataset
         Dims ``level`` and ``energy``; variables ``counts``, ``dwell_time``, ``scans``, and ``transmission`` where
         known; coordinates ``etch_time`` (s; NaN without an etch variable), ``binding_energy`` (eV),
-        ``kinetic_energy`` (eV) where it is what was recorded. Levels stand in order of the etch time, else of the
-        blocks; ``attrs["series_coordinate"]`` names what orders them.
+        ``kinetic_energy`` (eV) where it is what was recorded; ``series`` where another variable than the etch time
+        (angle, dose, state of charge) tells the levels apart, with its name and unit as written. Levels stand in
+        order of the etch time, else of the blocks; ``attrs["series_coordinate"]`` names what orders them.
 
     Raises
     ------
@@ -185,6 +186,9 @@ def _dataset(group: list[Spectrum], key: tuple[str, str], source: str | Path, fo
         if name and name not in data.coords and name != "etch_time":
             attrs = {"units": "1", "long_name": label, "units_as_written": unit}
             data.coords[f"variable_{name}"] = ("level", values, attrs)
+    if not np.isfinite(etch).any() and series in varying:
+        values, unit = varying[series]
+        data.coords["series"] = ("level", values, {"units": "1", "long_name": series, "units_as_written": unit})
     _add_transmission(data, group)
     _add_fitted(data, group)
     data.attrs.update(_attributes(group, key, source, kind, format_name))

@@ -212,7 +212,7 @@ def _sample_figures(results: Results, sample: str, draw: _Drawer) -> Iterator[Dr
         caption = "Survey spectra with the lines of the elements found; atomic percent with 95 % intervals."
         yield draw(f"{stem}_xps_survey", caption, xps_survey_figure.draw_survey(fit, sample))
     if fit is not None and fit.sizes["component"]:
-        caption = "XPS spectra by etch level, the first at the bottom, with components, background and envelope."
+        caption = "XPS spectra by level, the first at the bottom, with components, background and envelope."
         yield draw(f"{stem}_xps", caption, xps_figures.draw_stacks(fit, sample))
         caption = "Areas of the components and atomic percent of the elements, with 95 % intervals."
         yield draw(f"{stem}_xps_areas", caption, xps_figures.draw_areas(fit, sample))

@@ -17,6 +17,7 @@ import numpy as np
 import xarray as xr
 
 import depthlock
+from depthlock.report.xps_figures import series_axis
 
 AL_K_ALPHA = 1486.6
 """Photon energy (eV) where the files state none; kinetic energies then only serve to hold the binding energies."""
@@ -25,6 +26,8 @@ BACKGROUNDS = {
     "active_shirley": "Shirley",
     "static_shirley": "Shirley",
     "tougaard": "U 2 Tougaard",
+    "active_tougaard": "U 2 Tougaard",
+    "active_shirley_tougaard": "Shirley",
     "linear": "Linear",
     "constant": "Linear",
     "file": "Shirley",
@@ -73,12 +76,13 @@ def write_components(fit: xr.Dataset, path: Path) -> None:
     with path.open("w", newline="", encoding="utf-8") as stream:
         table = csv.writer(stream)
         units = [f"{name} ({fit[name].attrs['units']})" for name in columns]
-        table.writerow(["level", "etch_time (s)", "component", "shape", *units])
+        series, series_name = series_axis(fit)
+        table.writerow(["level", series_name, "component", "shape", *units])
         values = [fit[name].transpose("level", "component").values for name in columns]
-        for level, seconds in enumerate(fit["etch_time"].values):
+        for level, place in enumerate(series):
             for number, label in enumerate(fit["component"].values):
                 row = [_written(column[level, number]) for column in values]
-                table.writerow([level, _written(seconds), label, shapes.get(str(label), ""), *row])
+                table.writerow([level, _written(place), label, shapes.get(str(label), ""), *row])
 
 
 def write_curves(fit: xr.Dataset, path: Path) -> None:
@@ -136,10 +140,16 @@ def write_vamas(fit: xr.Dataset, path: Path) -> None:
     lines = ["VAMAS Surface Chemical Analysis Standard Data Transfer Format 1988 May 4"]
     lines += ["Not Specified"] * 4
     lines += ["1", f"depthlock {depthlock.__version__}: transmission divided out of the counts"]
-    lines += ["NORM", "IRREGULAR", "0", "1", "Etch Time", "s", "0", "0", "0", "0", str(len(blocks))]
+    name, unit = ("Etch Time", "s") if "series" not in fit.coords else _series_name(fit)
+    lines += ["NORM", "IRREGULAR", "0", "1", name, unit, "0", "0", "0", "0", str(len(blocks))]
     for block in blocks:
         lines += block
     path.write_text("\r\n".join([*lines, "end of experiment", ""]), encoding="utf-8")
+
+
+def _series_name(fit: xr.Dataset) -> tuple[str, str]:
+    """Name and unit of the series variable; VAMAS writes d for none."""
+    return str(fit["series"].attrs["long_name"]), str(fit["series"].attrs.get("units_as_written", "")) or "d"
 
 
 def _block(fit: xr.Dataset, level: int, window: str) -> list[str]:
@@ -157,7 +167,7 @@ def _block(fit: xr.Dataset, level: int, window: str) -> list[str]:
     kinetic, counts = (photon - energy)[order], (rate * seconds)[order]
     comment = _casa(fit, level, window, photon, (float(energy.min()), float(energy.max())))
     species, _, transition = window.partition(" ")
-    etch = float(fit["etch_time"].values[level])
+    etch = float(series_axis(fit)[0][level])
     lines = [window, str(fit.attrs.get("sample", "")) or "sample", "1E37", "1E37", "1E37", "1E37", "1E37", "1E37", "0"]
     lines += [str(len(comment)), *comment, "XPS", f"{etch:.9g}" if np.isfinite(etch) else "1E37"]
     lines += ["Al" if abs(photon - AL_K_ALPHA) < 1.0 else "source", f"{photon:.6f}", "1E37", "1E37", "1E37"]

@@ -45,7 +45,7 @@ def draw_stacks(fit: xr.Dataset, title: str) -> Figure:
             _draw_stack(axes, fit, region)
         for axes in grid[len(regions) :]:
             axes.set_axis_off()
-        figure.suptitle(f"{title}: XPS along the etch levels", fontsize=8.5, x=0.01, ha="left")
+        figure.suptitle(f"{title}: XPS along the levels", fontsize=8.5, x=0.01, ha="left")
     return figure
 
 

@@ -116,7 +116,7 @@ def open_raw(raw: RawFile) -> list[xr.Dataset]:
     reader = registry.by_name(raw.reader)
     known = inspect.signature(reader.function("read")).parameters
     takes_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values())
-    own = {"tem": _IMAGE_SETTINGS, "eds": _MAP_SETTINGS}.get(raw.technique, frozenset())
+    own = {"tem": _IMAGE_SETTINGS, "xps": _SPECTRA_SETTINGS, "eds": _MAP_SETTINGS}.get(raw.technique, frozenset())
     passed = {key: value for key, value in raw.settings.items() if key not in own or key in known or takes_all}
     try:
         opened = registry.read(raw.path, reader=reader, **passed)
@@ -128,13 +128,32 @@ def open_raw(raw: RawFile) -> list[xr.Dataset]:
         return [_labelled(_scaled(image, raw), raw) for image in datasets]
     if raw.technique == "eds":
         return [_with_factors(_rescaled(maps, raw), raw) for maps in datasets]
+    if raw.technique == "xps" and "series" in raw.settings:
+        return [_in_series(region, raw) for region in datasets]
     return datasets
 
 
+_SPECTRA_SETTINGS = frozenset({"series"})
 _IMAGE_SETTINGS = frozenset({"pixel_size", "pixel_size_std", "lattice_spacing", "calibrate_with", "labels"})
-
-
 _MAP_SETTINGS = frozenset({"pixel_size", "k_factors", "k_factor_std"})
+
+
+def _in_series(region: xr.Dataset, raw: RawFile) -> xr.Dataset:
+    """Put the session's series variable on the levels of a region."""
+    import numpy as np
+
+    series = raw.settings["series"]
+    values = np.asarray(series["values"], dtype=float)
+    if values.size != region.sizes["level"]:
+        raise ReadError(
+            f"the series '{series['name']}' has {values.size} values and {region.attrs['region']} "
+            f"{region.sizes['level']} levels",
+            expected="one value a level",
+            where=f"{raw.where}: {raw.path}" if raw.where else raw.path,
+            hint="`depthlock info` shows how many levels a file has",
+        )
+    named = {"units": "1", "long_name": str(series["name"]), "units_as_written": str(series.get("unit", ""))}
+    return region.assign_coords(series=("level", values, named)).assign_attrs(series_coordinate=str(series["name"]))
 
 
 def _mapped(raw: RawFile) -> xr.Dataset:
@@ -249,12 +268,13 @@ def _concatenated(region: str, parts: list[xr.Dataset]) -> xr.Dataset:
     sources = [str(part.attrs.get("source", "")) for part in parts]
     first = parts[0]
     for part, source in zip(parts, sources, strict=True):
-        if not np.isfinite(part["etch_time"].values).all():
+        if not (np.isfinite(part["etch_time"].values).all() or "series" in part.coords):
             raise ReadError(
                 f"the region {region} stands in {len(parts)} files or blocks, and this one has no etch time",
                 expected="an etch time for every level",
                 where=source,
-                hint="give it in the session: {file: ..., etch_times: [0 s]}; or name one 'sample' of the file",
+                hint="give it in the session: {file: ..., etch_times: [0 s]} or {file: ..., series: {name: ..., "
+                "values: [1]}}; or name one 'sample' of the file",
             )
         if not _same_energies(first, part):
             raise ReadError(
@@ -280,7 +300,8 @@ def _concatenated(region: str, parts: list[xr.Dataset]) -> xr.Dataset:
     shared = set.intersection(*({str(name) for name in part.variables} for part in aligned))
     aligned = [part.drop_vars([name for name in part.variables if name not in shared]) for part in aligned]
     joined = xr.concat(aligned, dim="level", data_vars="minimal", coords="minimal", compat="override", join="override")
-    joined = joined.isel(level=np.argsort(joined["etch_time"].values, kind="stable"))
+    order = "etch_time" if np.isfinite(joined["etch_time"].values).all() else "series"
+    joined = joined.isel(level=np.argsort(joined[order].values, kind="stable"))
     joined.attrs = {**first.attrs, "source": "; ".join(dict.fromkeys(sources))}
     return joined
 

@@ -1,20 +1,26 @@
 """Backgrounds that stand outside the fit.
 
-The active background (offset, slope, and the Shirley step raised by the components themselves) is part of
-`depthlock.xps.model`; here are Shirley's iteration on the data (Phys. Rev. B 5, 1972, 4709; Proctor and Sherwood,
-Anal. Chem. 54, 1982, 13) and Tougaard's integral with the two- and three-parameter cross sections (Surf. Interface
-Anal. 25, 1997, 137), which CasaXPS calls U 2 and U 3.
+The active backgrounds (offset, slope, and the Shirley step or Tougaard tail raised by the components themselves) are
+part of `depthlock.xps.model`, which takes its matrix of losses from here; here are Shirley's iteration on the data
+(Phys. Rev. B 5, 1972, 4709; Proctor and Sherwood, Anal. Chem. 54, 1982, 13) and Tougaard's integral with two- and
+three-parameter cross sections (Surf. Interface Anal. 25, 1997, 137), which CasaXPS calls U 2 and U 3.
 """
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
+from numpy.typing import NDArray
 
 from depthlock.xps.shapes import FloatArray
 
 END_POINTS = 5
 """Points averaged at either end of a window."""
 
+
+UNIVERSAL_STRENGTH = 2866.0
+"""Tougaard's universal B, eV^2."""
 
 UNIVERSAL_LOSS = (-1643.0, 0.0, 0.0)
 """C (eV^2), D (eV^2) and T0 (eV) of Tougaard's universal two-parameter cross section."""
@@ -101,6 +107,44 @@ def loss_cross_section(loss: FloatArray, coefficients: tuple[float, float, float
     tolerance = 1e-3 * float(loss[1] - loss[0])
     bottom = (c - loss**2) ** 2 + d * loss**2
     return np.asarray(np.where((loss >= gap - tolerance) & (bottom > 0), loss / np.where(bottom > 0, bottom, 1.0), 0.0))
+
+
+@lru_cache(maxsize=32)
+def _loss_operator(energy: bytes, segment: bytes, coefficients: tuple[float, float, float]) -> FloatArray:
+    points, windows = np.frombuffer(energy), np.frombuffer(segment, dtype=np.intp)
+    widths = (
+        np.gradient(points)
+        if np.ptp(windows) == 0
+        else np.concatenate([np.gradient(points[windows == number]) for number in np.unique(windows)])
+    )
+    apart = points[:, None] - points[None, :]
+    c, d, gap = coefficients
+    bottom = (c - apart**2) ** 2 + d * apart**2
+    reaches = (apart > 0.0) & (apart >= gap) & (windows[:, None] == windows[None, :]) & (bottom > 0)
+    kernel = np.where(reaches, UNIVERSAL_STRENGTH * apart / np.where(bottom > 0, bottom, 1.0), 0.0)
+    return np.asarray(kernel * widths[None, :])
+
+
+def loss_operator(
+    energy: FloatArray, segment: NDArray[np.intp], coefficients: tuple[float, float, float]
+) -> FloatArray:
+    """The matrix that turns a spectrum into what its electrons lose, with the universal strength.
+
+    Parameters
+    ----------
+    energy : ndarray (points,)
+        Binding energy, ascending in each segment, eV.
+    segment : ndarray (points,) of int
+        No loss reaches from one window into another.
+    coefficients : tuple
+        As in `loss_cross_section`.
+
+    Returns
+    -------
+    ndarray (points, points)
+    """
+    segment = np.ascontiguousarray(segment, dtype=np.intp)
+    return _loss_operator(np.ascontiguousarray(energy).tobytes(), segment.tobytes(), coefficients)
 
 
 def tougaard(

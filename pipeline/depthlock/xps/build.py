@@ -217,7 +217,7 @@ def build_blocks(
     ----------
     assignments : sequence of Assignment
     background : str
-        `active_shirley`, `static_shirley`, `tougaard`, `linear`, `constant` or `file`.
+        As in `DeconvolveOptions`.
     loss : tuple
         Tougaard's C (eV^2), D (eV^2) and T0 (eV).
     limits : mapping of str to (float, float), optional
@@ -264,9 +264,10 @@ def build_blocks(
                 region=np.asarray(columns.owners, dtype=np.intp),
                 lines=columns.lines(),
                 fixed=fixed,
-                step=background == "active_shirley",
-                slope=background in ("active_shirley", "linear"),
+                step="active_shirley" in background,
+                slope=background.startswith("active") or background == "linear",
                 offset=background not in ("static_shirley", "tougaard", "file"),
+                loss=loss if background in ("active_tougaard", "active_shirley_tougaard") else None,
             )
         )
     levels = blocks[0].rate.shape[0]

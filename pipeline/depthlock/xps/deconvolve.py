@@ -87,6 +87,8 @@ def deconvolve(spectra: Mapping[str, xr.Dataset], options: DeconvolveOptions) ->
     series = sort_spectra(spectra, surveys_alone=options.survey is not None)
     sample = str(next(iter(spectra.values())).attrs.get("sample", ""))
     result = _fit_core_levels(spectra, series, options, sample) if series.windows else empty_fit(series.times)
+    if series.variable is not None:
+        result = result.assign_coords(series=("level", series.variable.values, dict(series.variable.attrs)))
     if series.survey is not None and options.survey is not None:
         photon = _photon_energy({series.survey.key: spectra[series.survey.key]})
         energy = photon.get("photon_energy_eV", AL_K_ALPHA_EV)

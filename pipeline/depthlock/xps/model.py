@@ -4,12 +4,13 @@ A *block* is one measured energy window over all levels, or several overlapping 
 straight backgrounds but common components); it may hold several core levels. A *group* is a set of blocks that share
 one rigid charge shift a level. For level l and energy E, with d the level's shift::
 
-    m(E) = sum_k A_lk sum_j q_j [ S_j(E - d_l - p_j) + h_lr C_j(E - d_l - p_j) ] + fixed(E) + b0_ls + b1_ls x_s(E)
+    m(E) = sum_k A_lk sum_j q_j [ S_j + h_lr C_j + t_lr T_j ](E - d_l - p_j) + fixed(E) + b0_ls + b1_ls x_s(E)
 
 S is the unit line, C its cumulative (the active Shirley step of height h per area, one a core level r: electrons of
-V 2p and O 1s do not lose energy alike), q the share of the component's area in line j (1 for singlets, 1/(1+r) and
-r/(1+r) for doublets). Positions, splittings, widths and mixing are *shared* by all levels; A, b0, b1, h and d are the
-level's own, as are deviations from shared parameters that a session sets free. All derivatives are analytic.
+V 2p and O 1s do not lose energy alike), T its Tougaard tail of strength t where the background asks for one, q the
+share of the component's area in line j (1 for singlets, 1/(1+r) and r/(1+r) for doublets). Positions, splittings,
+widths and mixing are *shared* by all levels; A, b0, b1, h, t and d are the level's own, as are deviations from shared
+parameters that a session sets free. All derivatives are analytic.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depthlock.model.line_shapes import FREE_MIXING, parse_shape
+from depthlock.xps.background import loss_operator
 from depthlock.xps.links import Links
 from depthlock.xps.shapes import FloatArray, LineShape, pseudo_voigt, pseudo_voigt_sum
 from depthlock.xps.tabulated import tabulated_family, tabulated_line
@@ -92,6 +94,8 @@ class Block:
         Whether the active Shirley step, the linear slope and the constant are fitted.
     measured : ndarray (levels,) of bool
         Levels that were measured; the others have no weight.
+    loss : tuple of float or None
+        Tougaard's C, D and T0 where the components raise loss tails of fitted strength.
     freed : ndarray (F,) of int
         Shared parameters that every level may deviate from, by about `freed_std` and at least `freed_lower` (in their
         units).
@@ -110,6 +114,7 @@ class Block:
     slope: bool
     offset: bool
     measured: NDArray[np.bool_]
+    loss: tuple[float, float, float] | None = None
     freed: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.intp))
     freed_std: FloatArray = field(default_factory=lambda: np.zeros(0))
     freed_lower: FloatArray = field(default_factory=lambda: np.zeros(0))
@@ -121,8 +126,8 @@ class Block:
 
     @property
     def level_parameters(self) -> int:
-        """Areas, offsets, slopes, deviations, steps: in this order, whether or not slopes and steps are fitted."""
-        return self.first_deviation + self.freed.size + self.regions
+        """Areas, offsets, slopes, deviations, losses, steps: in this order, whether or not the steps are fitted."""
+        return int(self.losses.stop) + self.regions
 
     @property
     def first_deviation(self) -> int:
@@ -133,6 +138,11 @@ class Block:
     def deviations(self) -> slice:
         """Deviations from freed parameters among the level parameters."""
         return slice(self.first_deviation, self.first_deviation + self.freed.size)
+
+    @property
+    def losses(self) -> slice:
+        """Strengths of the core levels' loss tails among the level parameters; empty where there are none."""
+        return slice(self.deviations.stop, self.deviations.stop + (0 if self.loss is None else self.regions))
 
     @property
     def segments(self) -> int:
@@ -199,9 +209,9 @@ class State:
     shared : ndarray (n_shared,)
     shift : ndarray (levels,)
         Charge shift, eV.
-    level : list of ndarray (levels, K + 2 S + F + R)
-        Per block: areas (counts/s eV), offsets and slopes (counts/s) of S segments, deviations from F freed shared
-        parameters, steps (1/eV) of R core levels.
+    level : list of ndarray (levels, level parameters)
+        Per block: K areas (counts/s eV), offsets and slopes (counts/s) of S segments, deviations from F freed shared
+        parameters, strengths of the loss tails (1, the universal one) and steps (1/eV) of R core levels.
     """
 
     shared: FloatArray
@@ -223,8 +233,8 @@ class Curves:
         Per unit area: line (1/eV) and cumulative (1).
     model, background : ndarray (levels, points)
         counts/s.
-    jacobian : ndarray (levels, points, K + 2 S + F + R + 1 + n_block_shared), or no columns when not asked for
-        Columns: areas, offsets, slopes, deviations, steps, shift, then the block's shared parameters.
+    jacobian : ndarray (levels, points, level parameters + 1 + n_block_shared), or no columns when not asked for
+        Columns: the level's parameters in their order, shift, then the block's shared parameters.
     """
 
     lines: FloatArray
@@ -277,7 +287,7 @@ def evaluate(
     block : Block
     shared : ndarray (n_shared,)
     shift : ndarray (levels,)
-    level : ndarray (levels, K + 2 S + F + R)
+    level : ndarray (levels, level parameters)
     jacobian : bool
         Also build the Jacobian.
 
@@ -302,6 +312,12 @@ def evaluate(
     cumulative = np.matmul(membership, shape.cumulative)
     raised = areas[:, :, None] * cumulative
     background = block.fixed + straight @ columns_straight.T + np.einsum("lk,lkp->lp", step, raised)
+    operator, strength = np.zeros((0, 0)), np.zeros_like(step)
+    if block.loss is not None:
+        operator = loss_operator(block.energy, block.segment, block.loss).T
+        strength = level[:, block.losses][:, block.region]
+        lost = density @ operator
+        background = background + np.einsum("lk,lkp->lp", strength * areas, lost)
     model = background + np.einsum("lk,lkp->lp", areas, density)
     if not jacobian:
         return Curves(density, cumulative, model, background, np.zeros((*model.shape, 0)))
@@ -317,15 +333,20 @@ def evaluate(
             columns[:, first_step + region] = raised[:, block.region == region].sum(axis=1)
     sources = (lines.position, lines.splitting, lines.width, lines.mixing, lines.tail)
     shared_places = [np.where(index >= 0, own + 1 + np.searchsorted(used, index), -1) for index in sources]
-    add_line_derivatives(
-        columns,
-        np.stack([np.full(lines.component.size, own), *shared_places]),
-        place,
-        block.energy,
-        width,
-        areas[:, lines.component] * lines.share,
-        step[:, lines.component],
-        tuple(getattr(shape, column.name) for column in fields(LineShape)),
-    )
+    rows = np.stack([np.full(lines.component.size, own), *shared_places])
+    height, rise = areas[:, lines.component] * lines.share, step[:, lines.component]
+    shapes = tuple(getattr(shape, column.name) for column in fields(LineShape))
+    add_line_derivatives(columns, rows, place, block.energy, width, height, rise, shapes)
+    if block.loss is not None:
+        columns[:, :count] += strength[:, :, None] * lost
+        for region in range(block.regions):
+            inside = block.region == region
+            columns[:, block.losses.start + region] = (areas[:, :, None] * lost)[:, inside].sum(axis=1)
+        # What the lines' derivatives lose is the derivative of their tails.
+        bare = np.zeros_like(columns)
+        add_line_derivatives(
+            bare, rows, place, block.energy, width, height * strength[:, lines.component], np.zeros_like(rise), shapes
+        )
+        columns += bare @ operator
     columns[:, block.deviations] = columns[:, own + 1 + np.searchsorted(used, block.freed)]
     return Curves(density, cumulative, model, background, np.swapaxes(columns, 1, 2))

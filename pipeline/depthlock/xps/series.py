@@ -32,6 +32,8 @@ class Series:
     survey : Window or None
     left_out : list of str
         Surveys that are not used: a sample has one.
+    variable : xr.DataArray or None
+        What tells the levels apart where it is no etch time, with its name and unit.
     """
 
     times: FloatArray
@@ -39,6 +41,7 @@ class Series:
     levels: dict[str, NDArray[np.intp]]
     survey: Window | None
     left_out: list[str]
+    variable: xr.DataArray | None
 
 
 def sort_spectra(spectra: Mapping[str, xr.Dataset], *, surveys_alone: bool) -> Series:
@@ -77,7 +80,21 @@ def sort_spectra(spectra: Mapping[str, xr.Dataset], *, surveys_alone: bool) -> S
             left_out.append(key)
         else:
             survey = clean_window(key, block, own, times.size)
-    return Series(times, windows, {key: numbers[key] for key in narrow}, survey, left_out)
+    return Series(
+        times, windows, {key: numbers[key] for key in narrow}, survey, left_out, _variable(narrow or wide, times)
+    )
+
+
+def _variable(blocks: Mapping[str, xr.Dataset], times: FloatArray) -> xr.DataArray | None:
+    """The series variable that all blocks with one share, where there is no etch time."""
+    if np.isfinite(times).all():
+        return None
+    stated = [block["series"] for block in blocks.values() if "series" in block.coords]
+    first = stated[0] if stated else None
+    if first is None or first.size != times.size:
+        return None
+    agree = all(one.size == first.size and np.allclose(one.values, first.values, equal_nan=True) for one in stated)
+    return first if agree else None
 
 
 def _width(block: xr.Dataset) -> float:

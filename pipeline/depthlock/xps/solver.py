@@ -21,6 +21,12 @@ STEP_PRIOR = (0.03, 0.15)
 """Mean and standard deviation (1/eV) of the weak prior on the Shirley step per area; it only decides where a level
 shows no peak at all, since a visible peak's step is known ten times better."""
 
+LOSS_PRIOR = (1.0, 1.0)
+"""The same for the strength of a loss tail: the universal one is 1."""
+
+MAXIMUM_LOSS = 10.0
+"""Upper bound of the strength of a loss tail."""
+
 MOST_DEVIATION = 4.0
 """Largest deviation of a level from a freed parameter, in its prior standard deviations."""
 
@@ -72,7 +78,9 @@ def level_bounds(blocks: Sequence[Block]) -> tuple[FloatArray, FloatArray]:
     lower, upper = np.full(count, -np.inf), np.full(count, np.inf)
     for block, part in zip(blocks, block_slices(blocks), strict=True):
         lower[part.start : part.start + block.components] = 0.0
-        deviations = slice(part.start + block.first_deviation, part.stop - block.regions)
+        deviations = slice(part.start + block.deviations.start, part.start + block.deviations.stop)
+        losses = slice(part.start + block.losses.start, part.start + block.losses.stop)
+        lower[losses], upper[losses] = 0.0, MAXIMUM_LOSS
         lower[deviations], upper[deviations] = block.freed_lower, MOST_DEVIATION * block.freed_std
         lower[part.stop - block.regions : part.stop] = 0.0
         upper[part.stop - block.regions : part.stop] = MAXIMUM_STEP if block.step else 0.0
@@ -92,6 +100,7 @@ def prior_cost(blocks: Sequence[Block], shared: Shared, state: State) -> float:
         if block.step:
             total += float(np.sum(((level[:, -block.regions :] - STEP_PRIOR[0]) / STEP_PRIOR[1]) ** 2))
         total += float(np.sum((level[:, block.deviations] / block.freed_std) ** 2))
+        total += float(np.sum(((level[:, block.losses] - LOSS_PRIOR[0]) / LOSS_PRIOR[1]) ** 2))
     return total
 
 
@@ -154,6 +163,9 @@ def normal_equations(
         free = part.start + np.arange(block.level_parameters)[block.deviations]
         level_level[:, free, free] += block.freed_std**-2
         level_gradient[:, free] -= level[:, block.deviations] * block.freed_std**-2
+        tails = part.start + np.arange(block.level_parameters)[block.losses]
+        level_level[:, tails, tails] += LOSS_PRIOR[1] ** -2
+        level_gradient[:, tails] += (LOSS_PRIOR[0] - level[:, block.losses]) * LOSS_PRIOR[1] ** -2
     moving = shared.shift_std > 0
     level_level[:, -1, :] *= moving[:, None]
     level_level[:, :, -1] *= moving[:, None]
