@@ -85,5 +85,5 @@ def test_xps_fits_are_written_for_other_programs(folder: Path, results: Results)
     measured = [sample for sample in results.samples if results.dataset(sample, "xps_deconvolve") is not None]
     assert measured
     written = sorted(path.relative_to(folder / "exports").as_posix() for path in (folder / "exports").rglob("*.*"))
-    names = ("xps_components.csv", "xps_curves.csv", "xps_fit.vms")
+    names = ("xps_components.csv", "xps_curves.csv", "xps_fit.nxs", "xps_fit.vms")
     assert written == sorted(f"{sample}/{name}" for sample in measured for name in names)

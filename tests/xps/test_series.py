@@ -31,7 +31,7 @@ def test_the_variable_of_a_series_reaches_figures_and_exports(tmp_path: Path) ->
     assert name == "state of charge (%)"
     assert draw_areas(fit, "S").axes[0].get_xlabel() == "state of charge (%)"
     assert any("50 %" in text.get_text() for text in draw_stacks(fit, "S").axes[0].texts)
-    vamas, components, _ = write_exports(fit, tmp_path)[:3]
+    vamas, components = write_exports(fit, tmp_path)[:2]
     assert components.read_text(encoding="utf-8").startswith("level,state of charge (%)")
     back = registry.read(vamas)
     (region,) = back if isinstance(back, list) else [back]

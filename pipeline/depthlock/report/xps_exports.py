@@ -1,8 +1,8 @@
 """Our XPS fit for other programs: a VAMAS file with CasaXPS's regions and components, and CSV tables.
 
-CasaXPS has no active background: regions get its nearest one (Tougaard ones its universal cross section), and areas,
-positions and widths stand in the components. Its energies are kinetic and in the calibrated frame; the raw axis stays
-and a ``Calib`` line states the charge shift.
+NeXus is in `depthlock.report.xps_nexus`. CasaXPS has no active background: regions get its nearest one (Tougaard ones
+its universal cross section), and areas, positions and widths stand in the components. Its energies are kinetic and in
+the calibrated frame; the raw axis stays and a ``Calib`` line states the charge shift.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import xarray as xr
 
 import depthlock
 from depthlock.report.xps_figures import series_axis
+from depthlock.report.xps_nexus import write_nexus
 
 AL_K_ALPHA = 1486.6
 """Photon energy (eV) where the files state none; kinetic energies then only serve to hold the binding energies."""
@@ -51,14 +52,18 @@ def write_exports(fit: xr.Dataset, folder: Path) -> tuple[Path, ...]:
     Returns
     -------
     tuple of Path
-        ``xps_fit.vms``, ``xps_components.csv`` and ``xps_curves.csv``.
+        ``xps_fit.vms``, ``xps_components.csv``, ``xps_curves.csv`` and ``xps_fit.nxs``.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    files = (folder / "xps_fit.vms", folder / "xps_components.csv", folder / "xps_curves.csv")
-    writers: tuple[Callable[[xr.Dataset, Path], None], ...] = (write_vamas, write_components, write_curves)
-    for path, write in zip(files, writers, strict=True):
-        write(fit, path)
-    return files
+    writers: dict[str, Callable[[xr.Dataset, Path], None]] = {
+        "xps_fit.vms": write_vamas,
+        "xps_components.csv": write_components,
+        "xps_curves.csv": write_curves,
+        "xps_fit.nxs": write_nexus,
+    }
+    for name, write in writers.items():
+        write(fit, folder / name)
+    return tuple(folder / name for name in writers)
 
 
 def write_components(fit: xr.Dataset, path: Path) -> None:

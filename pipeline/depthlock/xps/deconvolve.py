@@ -126,6 +126,7 @@ def _fit_core_levels(
     return result.assign_attrs(
         charge_reference=_describe(frame, options),
         background=options.background,
+        **_acquired(fitted),
         constraints=json.dumps(options.constraints),
         **_notes(result, assignments, options),
         **_photon_energy(fitted),
@@ -237,6 +238,12 @@ def _given_shift(options: DeconvolveOptions, levels: int, sample: str) -> FloatA
             where=f"{sample}: options.xps_deconvolve.manual_shift",
         )
     return np.broadcast_to(given, (levels,)).copy()
+
+
+def _acquired(spectra: Mapping[str, xr.Dataset]) -> dict[str, str]:
+    """When the levels were measured, as an attribute; none where the files do not say."""
+    stated = [block["acquired"].values.tolist() for block in spectra.values() if "acquired" in block.coords]
+    return {"acquired": json.dumps(stated[0])} if stated else {}
 
 
 def _photon_energy(spectra: Mapping[str, xr.Dataset]) -> dict[str, float]:
