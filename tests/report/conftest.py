@@ -113,7 +113,13 @@ def tem_thickness() -> xr.Dataset:
             "image_index": ("position", np.zeros(along.size, dtype=np.int64), {"units": "1"}),
             "statistic": ("statistic", ["mean", "sd", "p05", "p95"], {"units": "1"}),
         },
-        attrs={"images": 1, "pixel_size_nm": pixel},
+        attrs={
+            "images": 1,
+            "pixel_size_nm": [[pixel, pixel]],
+            "image_flags": [""],
+            "segmentation": ["automatic"],
+            "scale_sources": ["file"],
+        },
     )
     dataset = assign(dataset, "cei_thickness", ("statistic",), Quantity([8.0, 0.28, 7.6, 8.4], 0.1), "nm")
     dataset = assign(dataset, "lattice_spacing", (), Quantity(0.38, 0.001), "nm")

@@ -84,6 +84,18 @@ def test_the_crystallinity_map_lies_over_the_image(measured):
     assert float(np.median(found.values[label == 2])) > 5 * float(np.median(found.values[label == 0]))
 
 
+def test_the_reflections_of_an_image_are_those_of_its_lattice(measured):
+    result, truth = measured["crystal at the left"]
+    ky, kx, spacing = (result[f"reflection_{name}_0"] for name in ("ky", "kx", "spacing"))
+    assert (ky.attrs["units"], spacing.attrs["units"]) == ("1/nm", "nm")
+    np.testing.assert_allclose(1 / np.hypot(ky, kx), spacing, rtol=2e-3)
+    first = int(np.argmin(np.abs(spacing.values - truth.lattice_nm)))
+    assert float(spacing[first]) == pytest.approx(truth.lattice_nm, rel=5e-3)
+    # The default lattice vector lies 30 degrees from the outward normal, which is at 3 degrees here.
+    angle = np.rad2deg(np.arctan2(float(ky[first]), float(kx[first])))
+    assert abs((angle - 33.0 + 90.0) % 180.0 - 90.0) < 1.0
+
+
 def test_fringes_that_fade_before_the_crystal_ends_are_flagged():
     draw = np.random.default_rng(3)
     settings = {"brightness": (1.0, 0.8, 0.8), "patchiness": 0.75, "fringe_contrast": 0.06, "orientation_deg": 100.0}

@@ -17,6 +17,7 @@ from depthlock.report import (
     depth_figures,
     eds_figures,
     map_figures,
+    tem_crystal_figure,
     tem_figures,
     tofsims_figures,
     xps_figures,
@@ -219,12 +220,12 @@ def _sample_figures(results: Results, sample: str, draw: _Drawer) -> Iterator[Dr
     thickness = results.dataset(sample, "tem_thickness")
     if thickness is not None:
         for image in range(int(thickness.attrs["images"])):
-            caption = (
-                "TEM image with the segmented layer (yellow), the crystal's edge (blue) and the outer boundary (red); "
-                "thickness along the normal of the crystal's edge."
-            )
+            caption = tem_figures.image_caption(thickness, image)
             yield draw(f"{stem}_tem_{image}", caption, tem_figures.draw_image(thickness, image, sample))
-
+            if tem_crystal_figure.has_crystal_maps(thickness, image):
+                caption = tem_crystal_figure.crystal_caption(thickness, image)
+                crystal = tem_crystal_figure.draw_crystal(thickness, image, sample)
+                yield draw(f"{stem}_tem_crystal_{image}", caption, crystal)
     elements = results.dataset(sample, "eds_profile")
     if elements is not None:
         yield from _eds_figures(elements, sample, stem, draw)

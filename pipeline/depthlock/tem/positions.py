@@ -1,4 +1,4 @@
-"""Thickness and both lines at every position of every image, with the images, their labels and crystallinity maps."""
+"""Thickness and both lines at every position of every image, with its labels, crystallinity map and reflections."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def positions_of(
         if label is None:
             label = label_image(values.shape, pixel, layer.crystal, lines)
         pictures[f"label_{number}"] = xr.Variable(dims, label, {"units": "1"})
-        pictures |= _window_maps(layer, number)
+        pictures |= _window_maps(layer, number) | _reflections(layer, number)
     empty = np.zeros(0)
     joined = {name: np.concatenate(parts) if parts else empty for name, parts in columns.items()}
     coords = {
@@ -99,6 +99,21 @@ def _window_maps(layer: Layer, number: int) -> dict[str, xr.Variable]:
         f"crystallinity_{number}": xr.Variable((y, x), layer.maps.crystallinity, told),
         y: xr.Variable(y, layer.maps.y, {"units": "nm"}),
         x: xr.Variable(x, layer.maps.x, {"units": "nm"}),
+    }
+
+
+def _reflections(layer: Layer, number: int) -> dict[str, xr.Variable]:
+    """The reflections refined in the crystal of one image; none of them without a crystal."""
+    dim = f"reflection_{number}"
+    columns = {
+        "ky": ([fit.reflection.ky for fit in layer.lattice], "1/nm", "frequency along y"),
+        "kx": ([fit.reflection.kx for fit in layer.lattice], "1/nm", "frequency along x"),
+        "spacing": ([fit.spacing for fit in layer.lattice], "nm", "lattice spacing"),
+        "spacing_std": ([fit.spacing_std for fit in layer.lattice], "nm", "without the pixel size's own error"),
+    }
+    return {
+        f"reflection_{name}_{number}": xr.Variable(dim, np.array(values, float), {"units": units, "long_name": told})
+        for name, (values, units, told) in columns.items()
     }
 
 

@@ -56,7 +56,9 @@ def measure_thickness(images: Sequence[xr.Dataset], options: ThicknessOptions) -
         Contract `tem_thickness`. Images without a measurable layer add no position; their reasons stand in
         `attrs["image_flags"]`, and where none is left the quantities are NaN with those reasons as flags.
         `thickness_laplace` is the thickness by another definition, along Laplace streamlines; it has the same flags.
-        `crystallinity_k` (window_y_k, window_x_k) is the map of image k by windowed power spectra.
+        `crystallinity_k` (window_y_k, window_x_k) is the map of image k by windowed power spectra;
+        `reflection_ky_k`, `reflection_kx_k` in 1/nm and `reflection_spacing_k` with `reflection_spacing_std_k` in nm
+        (reflection_k) are the reflections of its crystal, empty without one.
 
     Raises
     ------
