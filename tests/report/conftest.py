@@ -96,6 +96,7 @@ def tem_thickness() -> xr.Dataset:
     label[140:] = 2
     along = np.arange(20, 220, 2.0)
     thick = 8.0 + 0.4 * np.sin(along / 20)
+    one = {"units": "1"}
     dataset = xr.Dataset(
         {
             "thickness": ("position", thick, {"units": "nm"}),
@@ -107,11 +108,17 @@ def tem_thickness() -> xr.Dataset:
             "thickness_sampling_std": ((), 0.1, {"units": "nm"}),
             "image_0": (("y_0", "x_0"), rng.normal(label * 10.0, 5.0).astype(np.float32), {"units": "1"}),
             "label_0": (("y_0", "x_0"), label, {"units": "1"}),
+            "crystallinity_0": (("window_y_0", "window_x_0"), 9.0 + 300.0 * (label[20:180:5, 20:220:5] == 2), one),
+            "reflection_ky_0": ("reflection_0", [2.63], {"units": "1/nm"}),
+            "reflection_kx_0": ("reflection_0", [0.1], {"units": "1/nm"}),
+            "reflection_spacing_0": ("reflection_0", [0.38], {"units": "nm"}),
         },
         coords={
             "arc_length": ("position", along * pixel, {"units": "nm"}),
             "image_index": ("position", np.zeros(along.size, dtype=np.int64), {"units": "1"}),
             "statistic": ("statistic", ["mean", "sd", "p05", "p95"], {"units": "1"}),
+            "window_y_0": ("window_y_0", np.arange(20, 180, 5) * pixel, {"units": "nm"}),
+            "window_x_0": ("window_x_0", np.arange(20, 220, 5) * pixel, {"units": "nm"}),
         },
         attrs={
             "images": 1,

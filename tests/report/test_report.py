@@ -28,7 +28,7 @@ def page(folder: Path) -> str:
 
 def test_the_page_needs_nothing_from_outside(page: str) -> None:
     assert not re.search(r'(?:src|href)="(?:https?:)?//', page)
-    assert page.count("data:image/png;base64,") == 9
+    assert page.count("data:image/png;base64,") == 10
 
 
 def test_names_from_the_session_are_escaped(page: str) -> None:
@@ -63,6 +63,7 @@ def test_every_figure_is_a_file_in_every_format(folder: Path) -> None:
         "B_xps",
         "B_xps_areas",
         "B_tem_0",
+        "B_tem_crystal_0",
     }
     found = {path.name for path in (folder / "figures").iterdir()}
     assert found == {f"{stem}.{kind}" for stem in stems for kind in ("png", "svg", "pdf")}
