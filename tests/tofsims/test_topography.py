@@ -143,6 +143,25 @@ def test_without_flattening_nothing_moves_and_with_it_the_interface_is_that_of_a
     assert any(note.startswith("flattened: columns were moved") for note in flattened.attrs["notes"])
 
 
+def test_total_counts_stay_those_of_the_raster_and_what_left_the_scans_is_told(rough):
+    dataset, truth, _, measured, flattened = rough
+    assert np.array_equal(flattened["total_counts"].values, measured["total_counts"].values)
+    pull = [
+        float((flattened["total_counts"] - truth.total_counts[ion]).sel(ion=ion))
+        / float(flattened["total_counts_std"].sel(ion=ion))
+        for ion in ("V-", "VO2-", "SO2CF3-")
+    ]
+    assert np.abs(pull).max() < 3.5
+    view = view_of(dataset, flattened)
+    used = flattened["used_scans"].values.astype(bool)
+    left = 1.0 - view.pixels[used].sum() / (view.raster.pixels * view.raster.scans)
+    assert left > 0.01
+    assert any(f"{left:.1%} of the pixels measured lie outside" in note for note in flattened.attrs["notes"])
+    # Moved columns keep their rate: scaled to all columns, nothing is gained or lost where most of them are.
+    rates = flattened["intensity"].sel(ion="V-").values[used].mean() / measured["intensity"].sel(ion="V-").values.mean()
+    assert rates == pytest.approx(1.0, abs=0.03)
+
+
 def test_flattened_counts_pulses_and_volumes_belong_together(rough):
     dataset, _, _, measured, flattened = rough
     own = flattened.sel(ion="SO2CF3-")

@@ -103,10 +103,13 @@ def look_at(
 def _flattening_note(view: FieldOfView, used: NDArray[np.bool_]) -> str:
     lag = np.zeros(1, dtype=np.int64) if view.lag is None else view.lag[:, view.inside]
     partial = used & (view.coverage < 1.0 - 1e-9)
+    measured = int(view.inside.sum()) * int(view.whole.sum())
+    left = 1.0 - int(view.pixels[used].sum()) / max(measured, 1)
     return (
         f"flattened: columns were moved by {lag.min()} to {lag.max()} scans so that the interface is flat; "
         f"{int(partial.sum())} scans rest on part of the columns and are scaled to all, {int((~used).sum())} with less "
-        "than half of them were dropped"
+        f"than half of them were dropped; {left:.1%} of the pixels measured lie outside the moved profile; "
+        "total_counts are those before columns were moved"
     )
 
 

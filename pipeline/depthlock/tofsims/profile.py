@@ -91,9 +91,20 @@ def _with_surface(
         if lag is None:
             reduced.attrs["notes"] = [*_notes(reduced), "the interface is flat within its errors: no column was moved"]
         else:
-            reduced = reduce_events(events, options, lag)
+            reduced = _flattened(events, reduced, options, lag)
         reduced, profile = _with_interfaces(events, reduced, options)
     return reduced, with_map(profile, events, columns, surface)
+
+
+def _flattened(events: xr.Dataset, standing: Reduction, options: ProfileOptions, lag: NDArray[np.int64]) -> Reduction:
+    """The reduction with its columns moved; what the whole measurement counted stays that of the standing columns.
+
+    Moved columns leave the scan range at both ends, and with lateral drift only pixels seen throughout are moved: what is
+    left sums up to no total of the raster.
+    """
+    moved = reduce_events(events, options, lag)
+    ions = [replace(one, total=before.total) for one, before in zip(moved.ions, standing.ions, strict=True)]
+    return replace(moved, ions=ions)
 
 
 def _notes(reduced: Reduction) -> list[str]:
