@@ -81,7 +81,8 @@ class ProfileOptions(StageOptions):
     flatten: Literal["none", "substrate"] = Field(
         "none",
         description="none: profiles as sputtered, times and widths with the interface's topography in them; substrate: "
-        "columns moved in time so that the substrate's interface is flat, where it is not",
+        "columns moved in time so that the substrate's interface is flat, where it is not; total_counts stay those of "
+        "standing columns",
     )
     normalisation: Annotated[str, AfterValidator(_is_normalisation)] = Field(
         "none",

@@ -130,6 +130,6 @@ def _draw(
     mean = constant + reach.T @ (value - constant * one)
     unknown = 1.0 - reach.T @ one
     spread = size**2 * covariance(places, places, length) - reach.T @ reach + np.outer(unknown, unknown) / precision
-    values, vectors = np.linalg.eigh(spread)
-    root = vectors * np.sqrt(np.maximum(values, 0.0))
+    # Smooth fields are nearly singular: a ten-thousandth of their size keeps the root of rounded numbers real.
+    root = np.linalg.cholesky(spread + 1e-8 * size**2 * np.eye(mean.size))
     return np.asarray(mean + random.standard_normal((number, mean.size)) @ root.T, dtype=np.float64)

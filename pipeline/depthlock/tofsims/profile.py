@@ -99,8 +99,8 @@ def _with_surface(
 def _flattened(events: xr.Dataset, standing: Reduction, options: ProfileOptions, lag: NDArray[np.int64]) -> Reduction:
     """The reduction with its columns moved; what the whole measurement counted stays that of the standing columns.
 
-    Moved columns leave the scan range at both ends, and with lateral drift only pixels seen throughout are moved: what is
-    left sums up to no total of the raster.
+    Moved columns leave the scan range at both ends, and with lateral drift only pixels seen throughout are moved: what
+    is left sums up to no total of the raster.
     """
     moved = reduce_events(events, options, lag)
     ions = [replace(one, total=before.total) for one, before in zip(moved.ions, standing.ions, strict=True)]
