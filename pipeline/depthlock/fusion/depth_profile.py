@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from depthlock.fusion.axis import depth_axis, layer_on_axis, point_depths, signal_on_axis
 from depthlock.fusion.depth_scale import Thickness, layer_thickness, sputter_rate, substrate_rate, summarise
+from depthlock.fusion.interface_area import interface_area_ratio
 from depthlock.fusion.layer_numbers import pair_table, species_table, stacked, unknown
 from depthlock.fusion.technique import TechniqueFit
 from depthlock.fusion.tofsims_fit import fit_tofsims
@@ -90,7 +91,10 @@ def lock_depth(
     ):
         dataset = dataset.assign(variables)
     dataset = species_table(dataset, fits, thickness, samples, random)
-    return pair_table(dataset, fits, thickness, samples, volumes, random)
+    dataset = pair_table(dataset, fits, thickness, samples, volumes, random)
+    if tofsims is None or "interface_slope" not in tofsims:
+        return dataset
+    return _with_interface_area(dataset, tofsims, fits[0], thickness, samples, random)
 
 
 def _text(names: Iterable[str]) -> NDArray[np.str_]:
@@ -100,6 +104,21 @@ def _text(names: Iterable[str]) -> NDArray[np.str_]:
 def _thickness_quantity(thickness: Thickness, samples: Array) -> Quantity:
     drawn = summarise(samples, thickness.flag)
     return Quantity(thickness.value, drawn.std, drawn.lower, drawn.upper, thickness.flag)
+
+
+def _with_interface_area(
+    dataset: xr.Dataset,
+    tofsims: xr.Dataset,
+    fit: TechniqueFit,
+    thickness: Thickness,
+    samples: Array,
+    random: np.random.Generator,
+) -> xr.Dataset:
+    flag = join_flags(thickness.flag, fit.flag)
+    ratio = unknown(flag)
+    if fit.interface is not None:
+        ratio = interface_area_ratio(tofsims, samples / fit.interface.interface_time, flag, random)
+    return assign(dataset, "interface_area_ratio", (), ratio, "1")
 
 
 def _assign_rates(dataset: xr.Dataset, fits: list[TechniqueFit], thickness: Thickness, samples: Array) -> xr.Dataset:

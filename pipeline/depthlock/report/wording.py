@@ -54,6 +54,7 @@ FLAGS = {
     "interface_not_found": "the substrate's rise was not found",
     "interface_not_reached": "the measurement ends before the substrate's interface",
     "interface_at_edge": "the interface lies at the edge of the measured range",
+    "no_pixel_size": "the file does not tell the size of a pixel",
     "flat_within_errors": "no topography beyond the errors",
     "fall_after_rise": "the substrate ion falls again after its rise; the first rise is used",
     "plateau_short": "the substrate's plateau is short",

@@ -78,6 +78,7 @@ TABLE: tuple[Entry, ...] = (
     Entry("eds_profile", "eds", "uniformity_z", "1", "element"),
     Entry("eds_profile", "eds", "atomic_percent", "percent", "element"),
     Entry("depth_profile", "depth", "sputter_rate", "nm/s", "rated_technique"),
+    Entry("depth_profile", "depth", "interface_area_ratio", "1"),
     Entry("depth_profile", "depth", "centroid", "nm", "species"),
     Entry("depth_profile", "depth", "centroid" + _MEASURED, "nm", "species"),
     Entry("depth_profile", "depth", "separation", "nm", "pair"),
