@@ -41,14 +41,32 @@ def test_like_with_like_without_being_asked(real_data: Path, file: str, region: 
     )
     fit = deconvolve({region: spectra}, DeconvolveOptions(regions=(own,), charge_reference="none")).isel(level=0)
     assert set(json.loads(fit.attrs["expert_shapes"]).values()) == {"LA(1.53,243)"}
+    assert fit.attrs["background"] == "file"
     for name, _, area, tolerance in EXPERT[file, region]:
         one = fit.sel(component=f"{region}/{name}")
-        assert float(one.area_as_expert) == pytest.approx(area, rel=tolerance)
-        assert float(one.area_as_expert_lower) < area < float(one.area_as_expert_upper)
-        beyond = abs(float(one.area) - float(one.area_as_expert)) > 1.96 * np.hypot(
-            float(one.area_std), float(one.area_as_expert_std)
+        assert float(one.area) == pytest.approx(area, rel=tolerance)
+        assert float(one.area_lower) < area < float(one.area_upper)
+        beyond = abs(float(one.area) - float(one.area_otherwise)) > 1.96 * np.hypot(
+            float(one.area_std), float(one.area_otherwise_std)
         )
-        assert ("expert_differs" in str(one.area_flag.values)) == beyond
+        assert ("background_decides" in str(one.area_flag.values)) == beyond
+
+
+def test_the_sessions_background_goes_before_the_experts(real_data: Path) -> None:
+    spectra = registry.read(real_data / "xps/tfsi_casaxps" / "20240228_Au_MPPipTFSIIol3_O_1s.csv")
+    spectra = spectra[0] if isinstance(spectra, list) else spectra
+    energy = spectra.binding_energy.values
+    line = Component(name="S=O", position=532.7, fwhm=1.7)
+    own = Region(name="O 1s", element="O", window=(float(energy.min()), float(energy.max())), components=(line,))
+    given = DeconvolveOptions(regions=(own,), charge_reference="none")
+    found = deconvolve({"O 1s": spectra}, given).isel(level=0, component=0)
+    chosen = given.model_copy(update={"background": "active_shirley"})
+    ours = deconvolve({"O 1s": spectra}, chosen).isel(level=0, component=0)
+    assert ours.attrs["background"] == "active_shirley"
+    assert float(ours.area) > 1.01 * float(found.area)
+    # Each is what the other names beside it.
+    assert float(ours.area_otherwise) == pytest.approx(float(found.area), rel=2e-3)
+    assert float(found.area_otherwise) == pytest.approx(float(ours.area), rel=1e-2)
 
 
 @pytest.mark.parametrize("name", ["LA(1.53,243)", "GL(40)", "SGL(25)"])

@@ -139,6 +139,7 @@ class DeconvolveOptions(StageOptions):
     sensitivity: SensitivitySet | None = Field(None, description="filled by the workflow: sensitivity factors")
     survey: SurveyTable | None = Field(None, description="filled by the workflow: lines of the elements in surveys")
     background: Literal[
+        "auto",
         "active_shirley",
         "active_tougaard",
         "active_shirley_tougaard",
@@ -148,9 +149,10 @@ class DeconvolveOptions(StageOptions):
         "constant",
         "file",
     ] = Field(
-        "active_shirley",
+        "auto",
         description="background model; active ones are raised by the components themselves, on a straight line, with a "
-        "strength fitted for every core level and level; 'file' takes the one that an export holds",
+        "strength fitted for every core level and level; 'file' takes the one that an export holds; 'auto' is 'file', "
+        "with the line shape of the export's curves, where an analyst's fit stands in the file, else 'active_shirley'",
     )
     tougaard_loss: tuple[float, float, float] = Field(
         (-1643.0, 0.0, 0.0),

@@ -12,7 +12,7 @@ FLAGS = {
     "not_detected": "below three standard deviations; the upper limit is what counts",
     "shape_sensitive": "the number owes most of its error to how far the lines' tails reach",
     "poor_fit": "the model does not describe the data within its noise",
-    "expert_differs": "on the expert's background and with the expert's line shape the area is another",
+    "background_decides": "with another background and line shape (see area_otherwise) the area is another",
     "no_expert_fit": "the file holds no fit of this component",
     "under_fitted": "one more component is asked for by the data",
     "over_fitted": "fewer components describe the data as well",

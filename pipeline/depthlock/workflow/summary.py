@@ -60,7 +60,7 @@ TABLE: tuple[Entry, ...] = (
     Entry("tofsims_components", "tofsims", "component_ions", "1", "component"),
     Entry("tofsims_components", "tofsims", "component_time", "s", "component"),
     Entry("xps_deconvolve", "xps", "area", "CPS eV", "component", level=True),
-    Entry("xps_deconvolve", "xps", "area_as_expert", "CPS eV", "component", level=True),
+    Entry("xps_deconvolve", "xps", "area_otherwise", "CPS eV", "component", level=True),
     Entry("xps_deconvolve", "xps", "position", "eV", "component", level=True),
     Entry("xps_deconvolve", "xps", "fwhm", "eV", "component", level=True),
     Entry("xps_deconvolve", "xps", "fraction", "1", "component", level=True),

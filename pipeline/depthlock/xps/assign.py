@@ -27,12 +27,15 @@ class Assignment:
     """Windows that are fitted together, their core levels, and whether each is reported.
 
     One window as a rule; several when they overlap or nearly so, because then each holds tails of the other's lines.
+    With the background `auto`, `expert_shape` is the line shape of the analyst's fit in the file, whose background is
+    then taken; empty without one.
     """
 
     windows: tuple[Window, ...]
     regions: tuple[Region, ...]
     reported: tuple[bool, ...]
     from_library: bool
+    expert_shape: str = ""
 
 
 def join_windows(windows: Sequence[Window]) -> list[tuple[Window, ...]]:

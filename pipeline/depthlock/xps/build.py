@@ -217,7 +217,7 @@ def build_blocks(
     ----------
     assignments : sequence of Assignment
     background : str
-        As in `DeconvolveOptions`.
+        As in `DeconvolveOptions`; `auto` is decided window by window.
     loss : tuple
         Tougaard's C (eV^2), D (eV^2) and T0 (eV).
     limits : mapping of str to (float, float), optional
@@ -236,7 +236,9 @@ def build_blocks(
     """
     table = _Table([], [], [], [], [])
     blocks: list[Block] = []
+    asked = background
     for assignment in assignments:
+        background = asked if asked != "auto" else "file" if assignment.expert_shape else "active_shirley"
         windows = [crop(between(window, limits or {}), assignment.regions) for window in assignment.windows]
         if background == "file":
             windows = [within_stated_background(window) for window in windows]

@@ -17,7 +17,7 @@ from depthlock.xps.assign import Assignment, assign_regions
 from depthlock.xps.build import build_blocks
 from depthlock.xps.diagnostics import differential_shift
 from depthlock.xps.expert_match import with_expert
-from depthlock.xps.expert_refit import with_refit
+from depthlock.xps.expert_refit import as_experts, with_refit
 from depthlock.xps.fit import GroupFit, fit_group
 from depthlock.xps.links import linked_sets
 from depthlock.xps.reference import EnergyFrame, choose_frame, hold_absent, in_frame, significance
@@ -102,7 +102,9 @@ def _fit_core_levels(
     """The core levels of a sample, as `deconvolve` gives them."""
     _check_windows(options, series.windows)
     regions = choose_shapes(chosen_states(options.regions, options.states), options.shapes)
-    assignments = assign_regions(series.windows, regions)
+    fitted = {key: spectra[key] for key in series.levels}
+    own = assign_regions(series.windows, regions)
+    assignments = as_experts(own, fitted) if options.background == "auto" else own
     held = _given_shift(options, series.times.size, sample)
     fits, assignments, differential = _fit_all(assignments, options, held)
     strength: dict[str, float] = {}
@@ -119,13 +121,12 @@ def _fit_core_levels(
         for block in framed.blocks:
             used |= component_shapes(block)
     result = assemble(groups, assignments, series.times, frame, options, differential=differential)
-    fitted = {key: spectra[key] for key in series.levels}
     levels = {key: numbers.tolist() for key, numbers in series.levels.items()}
     result = with_expert(result, fitted, levels, regions)
-    result = with_refit(result, assignments, fitted, options)
+    result = with_refit(result, own, fitted, options)
     return result.assign_attrs(
         charge_reference=_describe(frame, options),
-        background=options.background,
+        background=_background(assignments, options),
         **_acquired(fitted),
         constraints=json.dumps(options.constraints),
         **_notes(result, assignments, options),
@@ -215,6 +216,14 @@ def _notes(result: xr.Dataset, assignments: list[Assignment], options: Deconvolv
         if any(reference.label not in measured for reference in constraint.references)
     ]
     return {"notes": notes} if notes else {}
+
+
+def _background(assignments: Sequence[Assignment], options: DeconvolveOptions) -> str:
+    """The background that all windows have; `auto` where they differ."""
+    if options.background != "auto":
+        return options.background
+    found = {"file" if assignment.expert_shape else "active_shirley" for assignment in assignments}
+    return found.pop() if len(found) == 1 else "auto"
 
 
 def _open_labels(assignments: Sequence[Assignment], options: DeconvolveOptions) -> frozenset[str]:
