@@ -18,6 +18,7 @@ FLAGS = {
     "over_fitted": "fewer components describe the data as well",
     "background_above_data": "the background lies above the data somewhere",
     "window_sensitive": "the number changes with the window it is fitted in; the error holds the change",
+    "no_profile": "the profile likelihood of the area was not found; the interval is that of the covariance",
     "not_identifiable": "different starting values give different answers",
     "no_charge_reference": "no reference line was found; the energy axis rests on the library's positions",
     "no_chemistry": "the chemistry library holds no states for this region",

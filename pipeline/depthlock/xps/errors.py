@@ -9,12 +9,17 @@ from numpy.typing import NDArray
 
 from depthlock.model.quantity import NORMAL_95
 from depthlock.xps.fit import GroupFit
+from depthlock.xps.profile import ONE_SIDED_95, profile_intervals
 from depthlock.xps.shapes import FloatArray
 from depthlock.xps.solver import Normal, block_slices, hold, normal_equations
 
 LEAST_UPPER = 0.4
 """Least upper end of an area's interval in standard deviations, where noise alone pulls the estimate far below zero;
 close to Feldman and Cousins (Phys. Rev. D 57, 1998, 3873) for a Gaussian bounded at zero, three sigma below."""
+
+
+WEAK_SIGMA = 5.0
+"""Area over its error below which its interval is that of its profile likelihood."""
 
 
 @dataclass(frozen=True)
@@ -36,13 +41,18 @@ class Covariance:
 
 @dataclass(frozen=True)
 class AreaInterval:
-    """Areas of a block with error and 95 % interval, (levels, components)."""
+    """Areas of a block with error and 95 % interval, (levels, components).
+
+    `limit` is the one-sided 95 % upper limit; `no_profile` marks those whose profile was wanted and not found.
+    """
 
     value: FloatArray
     std: FloatArray
     lower: FloatArray
     upper: FloatArray
+    limit: FloatArray
     bounded: NDArray[np.bool_]
+    no_profile: NDArray[np.bool_]
 
 
 def normal_at(fit: GroupFit) -> Normal:
@@ -110,11 +120,14 @@ def area_intervals(
     errors: Covariance,
     inflation: FloatArray,
     added: FloatArray,
+    correlated: NDArray[np.bool_],
 ) -> AreaInterval:
     """Areas of one block with 95 % intervals that respect zero.
 
-    An area at zero is freed alone and solved for once more (its profile likelihood is a parabola in the area): the
-    interval is that of the unbounded estimate, cut at zero.
+    Those that are weak, at zero or correlated have the interval of their profile likelihood; its lower end is not above
+    that of the covariance, with all areas free, where another area of the level stands at zero. The others, and those
+    whose profile fails, have that of the covariance: an area at zero is freed alone and solved for once more, and the
+    interval of the unbounded estimate is cut at zero.
 
     Parameters
     ----------
@@ -127,6 +140,8 @@ def area_intervals(
         Factor on all errors of the block (bad fits).
     added : ndarray (levels, components)
         Variance from elsewhere (where the windows end).
+    correlated : ndarray (levels, components) of bool
+        Areas hard to tell from others.
 
     Returns
     -------
@@ -154,7 +169,19 @@ def area_intervals(
         place = int(np.flatnonzero(index == component)[0])
         centre[level, component] = float(inverse[place] @ gradient[index])
         std[level, component] = float(np.sqrt(max(inverse[place, place], 0.0))) * inflation[level]
+    wanted = ((area < WEAK_SIGMA * std) | bounded | correlated) & block.measured[:, None]
+    profile = profile_intervals(fit, normal, number, std, inflation, wanted)
     std = np.sqrt(std**2 + added)
-    lower = np.maximum(centre - NORMAL_95 * std, 0.0)
-    upper = np.maximum(centre + NORMAL_95 * std, LEAST_UPPER * std)
-    return AreaInterval(area, std, lower, upper, bounded)
+    lower, upper, limit = (
+        np.where(np.isfinite(end), area + np.sign(end - area) * np.hypot(end - area, sigma * np.sqrt(added)), other)
+        for end, sigma, other in (
+            (profile.lower, NORMAL_95, centre - NORMAL_95 * std),
+            (profile.upper, NORMAL_95, np.maximum(centre + NORMAL_95 * std, LEAST_UPPER * std)),
+            (profile.limit, ONE_SIDED_95, np.maximum(centre + ONE_SIDED_95 * std, LEAST_UPPER * std)),
+        )
+    )
+    # What is not there must not seem to be there because neighbours, held at zero, cannot make up for it.
+    crowded = bounded.sum(axis=1)[:, None] > bounded
+    lower = np.where(crowded, np.minimum(lower, centre - NORMAL_95 * std), lower)
+    failed = wanted & ~(np.isfinite(profile.lower) & np.isfinite(profile.upper) & np.isfinite(profile.limit))
+    return AreaInterval(area, std, np.maximum(lower, 0.0), upper, limit, bounded, failed)

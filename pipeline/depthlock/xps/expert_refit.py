@@ -19,14 +19,16 @@ from depthlock.model.chemistry import Region
 from depthlock.model.options import DeconvolveOptions
 from depthlock.model.quantity import NORMAL_95, Quantity, assign, join_flags
 from depthlock.xps.assign import Assignment
+from depthlock.xps.block_numbers import joined, where
 from depthlock.xps.build import build_blocks
-from depthlock.xps.diagnostics import quality
+from depthlock.xps.diagnostics import correlated, quality
 from depthlock.xps.errors import area_intervals, covariance, normal_at
 from depthlock.xps.expert import ExpertLine, expert_fits
 from depthlock.xps.fit import GroupFit, fit_group, refine
 from depthlock.xps.model import line_shape
 from depthlock.xps.shape_choice import OPEN_SHAPE, open_components, settle_shapes
 from depthlock.xps.shapes import FloatArray
+from depthlock.xps.solver import block_slices
 
 FIXED_FORMS = ("LA(1.53,243)",)
 """Forms tried as they are; of GL and SGL the percentage is fitted."""
@@ -138,14 +140,17 @@ def with_refit(
         block = fit.blocks[0]
         normal = normal_at(fit)
         grade = quality(fit, 0)
+        errors = covariance(fit, normal)
         nothing = np.zeros((size[0], block.components))
-        areas = area_intervals(fit, 0, normal, covariance(fit, normal), grade.inflation, nothing)
+        matched = correlated(errors, block, block_slices(fit.blocks)[0])
+        areas = area_intervals(fit, 0, normal, errors, grade.inflation, nothing, matched)
         for number, label in enumerate(block.labels):
             if label not in names or not assignment.reported[int(block.region[number])]:
                 continue
             place = names.index(label)
             shapes[label] = expert.expert_shape
-            flag[:, place] = np.where(block.measured, np.where(grade.poor, "poor_fit", ""), "not_measured")
+            doubts = joined(where(grade.poor, "poor_fit"), where(areas.no_profile[:, number], "no_profile"))
+            flag[:, place] = np.where(block.measured, doubts, "not_measured")
             for name, column in columns.items():
                 column[:, place] = np.where(block.measured, getattr(areas, name)[:, number], np.nan)
     if not shapes:

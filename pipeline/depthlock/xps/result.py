@@ -13,6 +13,7 @@ from depthlock.model.line_shapes import FREE_MIXING
 from depthlock.model.options import DeconvolveOptions
 from depthlock.model.quantity import Quantity, assign, join_flags
 from depthlock.xps.assign import Assignment
+from depthlock.xps.block_numbers import BlockNumbers, GroupResult, block_numbers, joined, where
 from depthlock.xps.curves import curve_variables
 from depthlock.xps.errors import covariance, normal_at
 from depthlock.xps.fit import GroupFit
@@ -20,16 +21,7 @@ from depthlock.xps.hazards import hazards
 from depthlock.xps.model_checks import missing_line, window_spread
 from depthlock.xps.quantify import RegionTotal, atomic_percent, choose_regions
 from depthlock.xps.reference import EnergyFrame
-from depthlock.xps.region_numbers import (
-    BlockNumbers,
-    Columns,
-    GroupResult,
-    ShiftNumbers,
-    add_region,
-    block_numbers,
-    joined,
-    where,
-)
+from depthlock.xps.region_numbers import Columns, ShiftNumbers, add_region
 from depthlock.xps.shapes import FloatArray
 from depthlock.xps.tabulated import nearest_la
 
@@ -118,6 +110,9 @@ def assemble(
     )
     for key, unit in COMPONENT_UNITS.items():
         result = assign(result, key, ("level", "component"), _quantity(columns, key), unit)
+    undetected = np.char.find(result["area_flag"].values.astype(np.str_), "not_detected") >= 0
+    limit = np.where(undetected, np.stack(columns.values["area_limit"], axis=1), np.nan)
+    result["area_limit"] = (("level", "component"), limit, {"units": COMPONENT_UNITS["area"]})
     charge = Quantity(shift.value, shift.std, flag=np.full(times.size, shift.flag))
     result = assign(result, "charge_shift", ("level",), charge, "eV")
     result = result.assign(_diagnostics(reported)).assign(_line_forms(reported))
