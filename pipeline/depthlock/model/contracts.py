@@ -199,6 +199,27 @@ CONTRACTS: dict[str, Contract] = {
         },
         attributes=("data_sets",),
     ),
+    "diffraction_pattern": Contract(
+        dims=("y", "x"),
+        variables={"intensity": ("y", "x")},
+        quantities={},
+        attributes=("source", "geometry", "reflections"),
+    ),
+    "diffraction_texture": Contract(
+        dims=("reflection", "azimuth"),
+        variables={"reflection": ("reflection",), "pattern": ("reflection",), "azimuth": ("azimuth",)},
+        quantities={
+            "reflection_spacing": ("reflection",),
+            "reflection_width": ("reflection",),
+            "reflection_counts": ("reflection",),
+            "texture_share": ("reflection",),
+            "orientation_spread": ("reflection",),
+            "orientation_angle": ("reflection",),
+            "oriented_share": ("reflection",),
+            "ring_intensity": ("reflection", "azimuth"),
+        },
+        attributes=("patterns", "sources"),
+    ),
     "depth_profile": Contract(
         dims=("depth", "species"),
         variables={

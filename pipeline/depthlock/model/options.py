@@ -241,6 +241,27 @@ class EdsOptions(StageOptions):
     seed: int = Field(0, ge=0, description="seed of the random numbers (1)")
 
 
+class DiffractionOptions(StageOptions):
+    """Options of `diffraction_texture`: rings of named reflections, over azimuth."""
+
+    azimuth_step: float = Field(3.0, ge=0.5, le=15, description="width in degree of the azimuth's bins")
+    search: float = Field(
+        0.05, ge=0.005, le=0.2, description="relative distance from the expected spacing in which a ring is looked for"
+    )
+    window: float = Field(
+        0.15, ge=0.02, le=0.5, description="relative half width of the window with a ring and its linear background"
+    )
+    polarisation: float | None = Field(
+        None, ge=-1, le=1, description="beam's polarisation: 1 horizontal, 0 none, -1 vertical; not corrected if absent"
+    )
+
+    @model_validator(mode="after")
+    def _room_for_background(self) -> DiffractionOptions:
+        if self.window < 1.5 * self.search:
+            raise ValueError("'window' leaves no background beside the ring; expected 1.5 times 'search' or more")
+        return self
+
+
 class DepthOptions(StageOptions):
     """Options of `depth_profile`: all techniques of a sample on one depth axis."""
 
@@ -282,6 +303,7 @@ class Options(StageOptions):
     xps_deconvolve: DeconvolveOptions = DeconvolveOptions()
     tem_thickness: ThicknessOptions = ThicknessOptions()
     eds_profile: EdsOptions = EdsOptions()
+    diffraction_texture: DiffractionOptions = DiffractionOptions()
     depth_profile: DepthOptions = DepthOptions()
     compare: CompareOptions = CompareOptions()
     report: ReportOptions = ReportOptions()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -18,7 +18,7 @@ from pydantic import (
 from depthlock.model.chemistry import IonEntry
 from depthlock.model.ions import Ion
 from depthlock.model.options import Options
-from depthlock.model.units import Nanometre, Nanosecond, PositiveElectronVolt, Second
+from depthlock.model.units import Degree, Nanometre, Nanosecond, PositiveElectronVolt, Second, SetupLength
 from depthlock.model.xray_lines import Element
 from depthlock.model.yaml_file import fault_below
 
@@ -155,6 +155,46 @@ class EdsInput(Part):
         return self
 
 
+class DiffractionInput(Part):
+    """One diffraction pattern: GIWAXS, or X-rays or electrons in transmission."""
+
+    file: str = Field(description="detector's file (edf, cbf, tif ...), relative to the session file")
+    reflections: dict[Annotated[str, StringConstraints(pattern=r"^[\w -]{1,20}$")], Nanometre] = Field(
+        min_length=1, description='expected lattice spacing by reflection, such as "001": 1.15 nm'
+    )
+    geometry: str | None = Field(None, description="pyFAI's .poni, relative to the session file")
+    distance: SetupLength | None = Field(None, description="from sample to detector, where there is no .poni")
+    pixel_size: SetupLength | None = Field(None, description="size of the detector's pixels")
+    centre: tuple[float, float] | None = Field(
+        None, description="where the direct beam meets the detector: [x, y] in pixels from the middle of the first one"
+    )
+    wavelength: Nanometre | None = Field(None, description="wavelength of the beam")
+    photon_energy: PositiveElectronVolt | None = Field(None, description="in place of the wavelength, for X-rays")
+    incident_angle: Annotated[Degree, Field(gt=0, le=20)] | None = Field(
+        None, description="angle between beam and film; transmission if absent"
+    )
+    normal: Literal["top", "bottom", "left", "right"] = Field(
+        "top", description="side of the picture that the film's normal points to, at grazing incidence"
+    )
+    frame: int | None = Field(None, ge=0, description="which picture of a stack, counted from 0")
+
+    @model_validator(mode="after")
+    def _one_geometry(self) -> DiffractionInput:
+        placed = {"distance": self.distance, "pixel_size": self.pixel_size, "centre": self.centre}
+        beam = [name for name in ("wavelength", "photon_energy") if getattr(self, name) is not None]
+        given = [name for name, value in placed.items() if value is not None] + beam
+        if self.geometry is not None and given:
+            raise ValueError(f"'geometry' and '{given[0]}' together; expected one of them: the .poni holds it all")
+        if self.geometry is None:
+            missing = [name for name, value in placed.items() if value is None]
+            if missing:
+                raise ValueError(f"no {missing[0]!r}; expected 'geometry', a .poni, or distance, pixel_size, centre"
+                                 " and wavelength")  # fmt: skip
+            if len(beam) != 1:
+                raise ValueError("expected either 'wavelength' or 'photon_energy'")
+        return self
+
+
 class Sample(Part):
     """What was measured on one sample; every technique is optional, one is needed."""
 
@@ -162,12 +202,17 @@ class Sample(Part):
     xps: Annotated[tuple[XpsInput, ...], BeforeValidator(_as_list)] = Field((), description="one entry a file")
     tem: Annotated[tuple[TemInput, ...], BeforeValidator(_as_list)] = Field((), description="one entry an image")
     eds: Annotated[tuple[EdsInput, ...], BeforeValidator(_as_list)] = Field((), description="one entry a data set")
+    diffraction: Annotated[tuple[DiffractionInput, ...], BeforeValidator(_as_list)] = Field(
+        (), description="one entry a pattern"
+    )
     options: Options = Field(Options(), description="overrides of the session's options")
 
     @model_validator(mode="after")
     def _is_measured(self) -> Sample:
-        if self.tofsims is None and not self.xps and not self.tem and not self.eds:
-            raise ValueError("a sample without data; expected at least one of 'tofsims', 'xps', 'tem', 'eds'")
+        if self.tofsims is None and not (self.xps or self.tem or self.eds or self.diffraction):
+            raise ValueError(
+                "a sample without data; expected at least one of 'tofsims', 'xps', 'tem', 'eds', 'diffraction'"
+            )
         return self
 
 

@@ -86,6 +86,10 @@ def named_files(session: Session) -> Iterator[tuple[tuple[str | int, ...], str]]
         for technique in ("xps", "tem"):
             for index, entry in enumerate(getattr(sample, technique)):
                 yield ("samples", name, technique, index, "file"), entry.file
+        for index, pattern in enumerate(sample.diffraction):
+            yield ("samples", name, "diffraction", index, "file"), pattern.file
+            if pattern.geometry is not None:
+                yield ("samples", name, "diffraction", index, "geometry"), pattern.geometry
         for index, data in enumerate(sample.eds):
             yield from eds_files(data, ("samples", name, "eds", index))
 

@@ -100,6 +100,7 @@ def measured_in(unit: str, **bounds: Any) -> Any:
 
 
 Nanometre = measured_in("nm", gt=0, le=1e6)
+SetupLength = measured_in("nm", gt=0, le=1e11)
 Micrometre = measured_in("µm", gt=0, le=1e6)
 Second = measured_in("s", ge=0, le=1e7)
 Nanosecond = measured_in("ns", ge=0, le=1e6)

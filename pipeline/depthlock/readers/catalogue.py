@@ -241,6 +241,14 @@ BUILT_IN: tuple[Reader, ...] = (
         (".dm3", ".dm4", ".emd", ".ser", ".mrc", ".tif", ".tiff", ".png", ".jpg", ".jpeg", ".blo"),
     ),
     _of_module(
+        "diffraction_patterns",
+        "diffraction_patterns",
+        "diffraction",
+        "diffraction_pattern",
+        "diffraction pattern of an area detector (edf, cbf, tif)",
+        (".edf", ".cbf"),
+    ),
+    _of_module(
         "spectrum_tables",
         "spectrum_tables",
         "xps",

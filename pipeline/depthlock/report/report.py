@@ -15,6 +15,7 @@ import depthlock
 from depthlock.model.options import ReportOptions
 from depthlock.report import (
     depth_figures,
+    diffraction_figures,
     eds_figures,
     map_figures,
     tem_crystal_figure,
@@ -165,6 +166,7 @@ def _notes(results: Results, sample: str) -> Iterator[str]:
         "xps_deconvolve",
         "tem_thickness",
         "eds_profile",
+        "diffraction_texture",
         "depth_profile",
     ):
         dataset = results.dataset(sample, stage)
@@ -229,6 +231,16 @@ def _sample_figures(results: Results, sample: str, draw: _Drawer) -> Iterator[Dr
     elements = results.dataset(sample, "eds_profile")
     if elements is not None:
         yield from _eds_figures(elements, sample, stem, draw)
+    texture = results.dataset(sample, "diffraction_texture")
+    if texture is not None:
+        for number in range(int(texture.attrs["patterns"])):
+            caption = (
+                "Diffraction: intensity over scattering vector and azimuth (from the film's normal at grazing "
+                "incidence; grey: not seen), with the reflections; and each ring above its background over azimuth, "
+                "bars are 95 % intervals."
+            )
+            yield draw(f"{stem}_diffraction_{number}", caption,
+                       diffraction_figures.draw_pattern(texture, number, sample))  # fmt: skip
 
 
 def _eds_figures(elements: xr.Dataset, sample: str, stem: str, draw: _Drawer) -> Iterator[Drawn]:

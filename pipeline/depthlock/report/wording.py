@@ -97,6 +97,12 @@ FLAGS = {
     "not_counts": "the map holds no counts; its noise is estimated from neighbouring pixels",
     "overlap": "its X-ray line overlaps another one, and the two are fitted together",
     "no_k_factor": "the session gives no Cliff-Lorimer factor for this element",
+    "outside_detector": "the ring lies outside of the detector's usable pixels",
+    "missing_wedge": "directions that the detector cannot see hold some of the ring; they are taken from beside them",
+    "overlapping_reflections": "the ring overlaps another one, and the two are fitted together",
+    "no_preferred_orientation": "the ring is even over azimuth within its errors",
+    "single_reflection": "one reflection was measured, so its share is one by definition",
+    "reflections_left_out": "some named reflections are not on the detector and do not count in the share",
     "hinted_spacing_not_found": "the lattice spacing of the session was not found in the image",
 }
 """What each flag means. Flags with a detail after a colon are looked up by what stands before it."""
@@ -123,6 +129,7 @@ HEADLINES = (
     ("layer thickness (TEM)", "tem", "cei_thickness", "mean"),
     ("thickness, standard deviation", "tem", "cei_thickness", "sd"),
     ("layer thickness (STEM-EDS)", "eds", "layer_thickness", ""),
+    ("texture share", "diffraction", "texture_share", None),
     ("sputter rate, TOF-SIMS", "depth", "sputter_rate", "tofsims"),
     ("sputter rate, XPS", "depth", "sputter_rate", "xps"),
     ("mean depth", "depth", "centroid", None),

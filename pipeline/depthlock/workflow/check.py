@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -140,6 +141,9 @@ def _what(dataset: xr.Dataset) -> str:
         return f"{of}, {sizes['y']} x {sizes['x']} pixels, {scale}"
     if "energy" in sizes:
         return f"{dataset.attrs['region']}, {sizes['level']} levels, {sizes['energy']} energies"
+    if "reflections" in dataset.attrs:
+        named = ", ".join(json.loads(dataset.attrs["reflections"]))
+        return f"{sizes['y']} x {sizes['x']} pixels, reflections {named}"
     if "y" in sizes and "scan" not in sizes:
         size = dataset.attrs.get("pixel_size_nm")
         scale = f"{float(size[-1]):.4g} nm a pixel" if size is not None else "no scale"

@@ -123,6 +123,8 @@ def _place(samples: dict[str, _Drafted], folder: Path, relative: Path, seen: dic
 
     path = folder / relative
     reader = registry.find(path)
+    if reader.technique == "diffraction":
+        raise SessionError("a diffraction pattern: add it by hand, with geometry and reflections (see README)")
     if not taken_by(reader.technique, reader.gives):
         raise SessionError(f"{reader.title}: no stage takes such data yet")
     _refuse_copy(path, relative, seen)

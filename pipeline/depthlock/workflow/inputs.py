@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from depthlock.model.errors import DepthlockError, ReadError, WorkflowError
+from depthlock.model.session import DiffractionInput
 from depthlock.workflow.jobs import Job, Plan, RawFile
 from depthlock.workflow.stages import Stage, Take
 
@@ -116,7 +117,10 @@ def open_raw(raw: RawFile) -> list[xr.Dataset]:
     reader = registry.by_name(raw.reader)
     known = inspect.signature(reader.function("read")).parameters
     takes_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values())
-    own = {"tem": _IMAGE_SETTINGS, "xps": _SPECTRA_SETTINGS, "eds": _MAP_SETTINGS}.get(raw.technique, frozenset())
+    settings = {
+        "tem": _IMAGE_SETTINGS, "xps": _SPECTRA_SETTINGS, "eds": _MAP_SETTINGS, "diffraction": _PATTERN_SETTINGS,
+    }  # fmt: skip
+    own = settings.get(raw.technique, frozenset())
     passed = {key: value for key, value in raw.settings.items() if key not in own or key in known or takes_all}
     try:
         opened = registry.read(raw.path, reader=reader, **passed)
@@ -130,6 +134,8 @@ def open_raw(raw: RawFile) -> list[xr.Dataset]:
         return [_with_factors(_rescaled(maps, raw), raw) for maps in datasets]
     if raw.technique == "xps" and "series" in raw.settings:
         return [_in_series(region, raw) for region in datasets]
+    if raw.technique == "diffraction":
+        return [_placed(pattern, raw) for pattern in datasets]
     return datasets
 
 
@@ -154,6 +160,20 @@ def _in_series(region: xr.Dataset, raw: RawFile) -> xr.Dataset:
         )
     named = {"units": "1", "long_name": str(series["name"]), "units_as_written": str(series.get("unit", ""))}
     return region.assign_coords(series=("level", values, named)).assign_attrs(series_coordinate=str(series["name"]))
+
+
+_PATTERN_SETTINGS = frozenset(DiffractionInput.model_fields)
+
+
+def _placed(pattern: xr.Dataset, raw: RawFile) -> xr.Dataset:
+    """Lay the detector's geometry and the reflections beside a diffraction pattern."""
+    from depthlock.readers.diffraction_geometry import placed
+
+    try:
+        return placed(pattern, raw.settings, Path(raw.geometry) if raw.geometry else None)
+    except ReadError as error:
+        place = f"{raw.where}: {error.where}" if raw.where else error.where
+        raise ReadError(error.found, expected=error.expected, where=place, hint=error.hint) from error
 
 
 def _mapped(raw: RawFile) -> xr.Dataset:

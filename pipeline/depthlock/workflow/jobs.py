@@ -27,7 +27,7 @@ class RawFile(Record):
     Attributes
     ----------
     technique : str
-        ``tofsims``, ``xps``, ``tem`` or ``eds``.
+        ``tofsims``, ``xps``, ``tem``, ``eds`` or ``diffraction``.
     path : str
         Absolute path.
     reader, gives : str
@@ -40,6 +40,8 @@ class RawFile(Record):
         File, line and key in the session that name it, for messages.
     labels : str
         Absolute path of an image's hand-corrected labels; empty without. Their sha256 stands in the settings.
+    geometry : str
+        Absolute path of a diffraction pattern's .poni; empty without. Its sha256 stands in the settings.
     maps : dict of str to str
         Absolute paths of a data set's element maps, by element; empty for other files.
     haadf : str
@@ -54,6 +56,7 @@ class RawFile(Record):
     settings: dict[str, Any] = {}
     where: str = ""
     labels: str = ""
+    geometry: str = ""
     maps: dict[str, str] = {}
     haadf: str = ""
 

@@ -142,8 +142,8 @@ def print_results(console: Console, results: Path, *, worst: int = 5) -> None:
     console.print(f"report:  {results / 'report.html'}", style="bold", highlight=False, markup=False, soft_wrap=True)
 
 
-_ANSWERS = {"not_detected", "no_step", "no_volume", "single_state"}
-_IMPORTANCE = ("depth", "tem", "tofsims", "xps", "eds")
+_ANSWERS = {"not_detected", "no_preferred_orientation", "no_step", "no_volume", "single_state"}
+_IMPORTANCE = ("depth", "tem", "tofsims", "xps", "eds", "diffraction")
 
 
 def worst_first(flagged: list[dict[str, str]]) -> list[dict[str, str]]:

@@ -14,7 +14,7 @@ from depthlock.workflow.jobs import RawFile, rounded
 from depthlock.workflow.manifest import Manifest
 from depthlock.workflow.stages import STAGES, Stage, taken_by
 
-TECHNIQUES = ("tofsims", "xps", "tem", "eds")
+TECHNIQUES = ("tofsims", "xps", "tem", "eds", "diffraction")
 
 
 def raw_files(
@@ -112,6 +112,13 @@ def _raw_file(
             settings["labels"] = manifest.sha256(Path(labels))
         except DepthlockError as error:
             raise _placed(error, where) from error
+    geometry = ""
+    if "geometry" in settings:
+        geometry = str(loaded.resolve(settings["geometry"]))
+        try:
+            settings["geometry"] = manifest.sha256(Path(geometry))
+        except DepthlockError as error:
+            raise _placed(error, where) from error
     if technique == "tofsims":
         settings = {}  # its entries are options of the profile, not of the reader
     sha256 = manifest.sha256(path)
@@ -127,6 +134,7 @@ def _raw_file(
         settings=settings,
         where=where,
         labels=labels,
+        geometry=geometry,
     )
 
 

@@ -1,0 +1,1 @@
+"""Diffraction and GIWAXS: rings on azimuth, and the texture of named reflections."""

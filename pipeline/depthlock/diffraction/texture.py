@@ -1,0 +1,246 @@
+"""The stage `diffraction_texture`: spacing, texture share and orientation of named reflections."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from depthlock.diffraction.orientation import orientation_of, total_weights
+from depthlock.diffraction.regroup import Pattern
+from depthlock.diffraction.rings import BINS_PER_PIXEL, LEAST_BINS, Rings, fit_rings
+from depthlock.model.options import DiffractionOptions
+from depthlock.model.quantity import NORMAL_95, Quantity, assign, join_flags
+
+MOST_BINS = 160
+"""Bins across one reflection's window."""
+
+MAP_BINS = 240
+"""Bins in scattering vector of the map that is shown."""
+
+WEDGE = 0.02
+"""Share of a ring's total that may stand for azimuths no pixel saw before it is flagged."""
+
+UNITS = {
+    "reflection_spacing": "nm", "reflection_width": "1/nm", "reflection_counts": "1", "texture_share": "1",
+    "orientation_spread": "degree", "orientation_angle": "degree", "oriented_share": "1",
+}  # fmt: skip
+
+
+@dataclass
+class _Measured:
+    """The reflections of one pattern: every quantity's value, standard deviation and flag by name."""
+
+    names: list[str]
+    values: dict[str, NDArray[np.float64]]
+    stds: dict[str, NDArray[np.float64]]
+    flags: dict[str, list[str]]
+    azimuth: NDArray[np.float64]
+    profile: NDArray[np.float64]
+    profile_std: NDArray[np.float64]
+    totals: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+
+
+def measure_texture(patterns: Sequence[xr.Dataset], options: DiffractionOptions) -> xr.Dataset:
+    """Measure the named reflections of every diffraction pattern of a sample.
+
+    Parameters
+    ----------
+    patterns : sequence of xr.Dataset
+        Contract `diffraction_pattern`.
+    options : DiffractionOptions
+
+    Returns
+    -------
+    xr.Dataset
+        Contract `diffraction_texture`. Reflections of a second pattern are called ``001 (pattern 2)``. Errors are those
+        of counting; an error of the geometry moves all spacings together and is not among them.
+
+    Raises
+    ------
+    MeasurementError
+        If pyFAI is not installed, or no pixel of a pattern can be used.
+    """
+    found: list[_Measured] = []
+    pictures: dict[str, xr.Variable] = {}
+    notes: list[str] = []
+    for number, measured in enumerate(patterns):
+        pattern = Pattern(measured, options.polarisation)
+        low, high = pattern.reach()
+        found.append(_measure(pattern, json.loads(str(measured.attrs["reflections"])), (low, high), options))
+        whole = pattern.regroup(low, high, MAP_BINS, options.azimuth_step)
+        level = np.where(whole.exposure > 0, whole.counts / np.where(whole.exposure > 0, whole.exposure, 1.0), np.nan)
+        of_map = (f"map_azimuth_{number}", f"map_q_{number}")
+        pictures[f"map_{number}"] = xr.Variable(of_map, level.astype(np.float32), {"units": "1"})
+        pictures[of_map[0]] = xr.Variable(of_map[0], whole.azimuth, {"units": "degree"})
+        pictures[of_map[1]] = xr.Variable(of_map[1], whole.q, {"units": "1/nm"})
+        notes.append(_note(measured, pattern))
+    size = max(one.azimuth.size for one in found)
+    step = float(found[0].azimuth[1] - found[0].azimuth[0])
+    names = [
+        name if number == 0 else f"{name} (pattern {number + 1})"
+        for number, one in enumerate(found)
+        for name in one.names
+    ]
+    of_pattern = [number for number, one in enumerate(found) for _ in one.names]
+    result = xr.Dataset(
+        pictures,
+        {
+            "reflection": ("reflection", names, {"units": "1"}),
+            "pattern": ("reflection", of_pattern, {"units": "1"}),
+            "azimuth": ("azimuth", (np.arange(size) + 0.5) * step, {"units": "degree"}),
+        },
+    )
+    for name, units in UNITS.items():
+        value = np.concatenate([one.values[name] for one in found])
+        std = np.concatenate([one.stds[name] for one in found])
+        flags = [flag for one in found for flag in one.flags[name]]
+        result = assign(result, name, ("reflection",), _bounded(name, value, std, flags), units)
+    profile, spread = (
+        np.concatenate([_wide(rows, size) for rows in every])
+        for every in ([one.profile for one in found], [one.profile_std for one in found])
+    )
+    unseen = np.where(np.isfinite(profile), "", "not_measured")
+    result = assign(result, "ring_intensity", ("reflection", "azimuth"), Quantity(profile, spread, flag=unseen), "1/nm")
+    return result.assign_attrs(
+        patterns=len(found), sources=[str(one.attrs.get("source", "")) for one in patterns], notes=notes,
+        grazing=[int("incident_angle_degree" in one.attrs) for one in patterns],
+    )  # fmt: skip
+
+
+def _measure(
+    pattern: Pattern, reflections: dict[str, float], reach: tuple[float, float], options: DiffractionOptions
+) -> _Measured:
+    names = list(reflections)
+    expected = np.array([2.0 * np.pi / reflections[name] for name in names])
+    number = max(2, round(pattern.span / options.azimuth_step))
+    azimuth = (np.arange(number) + 0.5) * pattern.span / number
+    nothing = np.full(len(names), np.nan)
+    found = _Measured(
+        names, {name: nothing.copy() for name in UNITS}, {name: nothing.copy() for name in UNITS},
+        {name: ["outside_detector"] * len(names) for name in UNITS}, azimuth,
+        np.full((len(names), number), np.nan), np.full((len(names), number), np.nan),
+    )  # fmt: skip
+    totals, covariance = nothing.copy(), np.zeros((len(names), len(names)))
+    for group in _groups(expected, reach, options):
+        low = max(reach[0], float(expected[group].min()) * (1.0 - options.window))
+        high = min(reach[1], float(expected[group].max()) * (1.0 + options.window))
+        bins = int(np.clip(BINS_PER_PIXEL * (high - low) / pattern.pixel_q, LEAST_BINS, MOST_BINS * len(group)))
+        data = pattern.regroup(low, high, bins, options.azimuth_step)
+        rings = fit_rings(data, expected[group], options.search)
+        own, spread = _fill(found, group, rings, pattern.incident is not None)
+        totals[group] = own
+        covariance[np.ix_(group, group)] = spread
+    _shares(found, totals, covariance)
+    return found
+
+
+def _groups(expected: NDArray[np.float64], reach: tuple[float, float], options: DiffractionOptions) -> list[list[int]]:
+    """Reflections on the detector whose windows overlap, to be fitted together."""
+    inside = [k for k in np.argsort(expected) if reach[0] < expected[k] * (1 - options.search)
+              and expected[k] * (1 + options.search) < reach[1]]  # fmt: skip
+    groups: list[list[int]] = []
+    for k in inside:
+        meets = groups and expected[k] * (1 - options.window) < expected[groups[-1][-1]] * (1 + options.window)
+        if meets:
+            groups[-1].append(int(k))
+        else:
+            groups.append([int(k)])
+    return groups
+
+
+def _fill(
+    found: _Measured, group: list[int], rings: Rings, fibre: bool
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Write a group's quantities; return the rings' totals and their covariance."""
+    n = len(group)
+    totals, weights, assumed = np.full(n, np.nan), np.zeros((n, found.azimuth.size)), np.zeros(n)
+    for k, at in enumerate(group):
+        seen = np.isfinite(rings.intensity[k])
+        spread = np.sqrt(np.clip(rings.covariance[:, k, k], 0.0, None))
+        found.profile[at], found.profile_std[at] = rings.intensity[k], spread
+        told = "" if rings.detected[k] else "not_detected"
+        others = np.delete(rings.position, k)
+        nearest = float(np.abs(others - rings.position[k]).min()) if n > 1 else np.inf
+        if nearest < 2.0 * np.nan_to_num(rings.width[k]):
+            told = join_flags(told, "overlapping_reflections")
+        if not seen.any():
+            continue
+        weights[k], filled = total_weights(found.azimuth, seen, fibre)
+        values = np.where(seen, rings.intensity[k], 0.0)
+        totals[k] = float(weights[k] @ values)
+        # Nothing is known of what the unseen azimuths hold but that it goes on smoothly.
+        assumed[k] = 0.5 * abs(float(filled @ values))
+        wedge = "missing_wedge" if assumed[k] > 0.5 * WEDGE * abs(totals[k]) else ""
+        spacing = 2.0 * np.pi / rings.position[k]
+        known = bool(rings.detected[k])
+        _put(found, "reflection_spacing", at, spacing if known else np.nan,
+             spacing * rings.position_std[k] / rings.position[k], told)  # fmt: skip
+        _put(found, "reflection_width", at, rings.width[k], rings.width_std[k],
+             join_flags(told, "at_bound" if known and not np.isfinite(rings.width_std[k]) else ""))  # fmt: skip
+        _put(found, "reflection_counts", at, rings.counts[k], rings.counts_std[k], told)
+        found.flags["texture_share"][at] = join_flags(told, wedge)
+        oriented = orientation_of(rings.azimuth[k], rings.intensity[k], spread, 180.0, fibre) if known else None
+        for name in ("orientation_angle", "orientation_spread", "oriented_share"):
+            if oriented is None:
+                _put(found, name, at, np.nan, np.nan, told or "no_preferred_orientation")
+                continue
+            value, std = {"orientation_angle": oriented.angle, "orientation_spread": oriented.spread,
+                          "oriented_share": oriented.share}[name]  # fmt: skip
+            _put(found, name, at, value, std, join_flags(told, wedge))
+    spread = np.einsum("ka,akl,la->kl", weights, np.nan_to_num(rings.covariance), weights)
+    spread += np.diag(np.nan_to_num(assumed) ** 2 + np.nan_to_num(rings.shape_error * totals) ** 2)
+    return totals, spread
+
+
+def _put(found: _Measured, name: str, at: int, value: float, std: float, flag: str) -> None:
+    found.values[name][at], found.stds[name][at], found.flags[name][at] = value, std, flag
+
+
+def _shares(found: _Measured, totals: NDArray[np.float64], covariance: NDArray[np.float64]) -> None:
+    """Each reflection's total over the sum of all that are on the detector."""
+    known = np.isfinite(totals)
+    whole = float(totals[known].sum())
+    if not known.any():
+        return
+    significant = whole > 3.0 * float(np.sqrt(covariance[np.ix_(known, known)].sum()))
+    for at in np.flatnonzero(known):
+        if not significant:
+            found.flags["texture_share"][at] = join_flags(found.flags["texture_share"][at], "few_counts")
+            continue
+        share = float(totals[at] / whole)
+        slope = np.where(known, -share / whole, 0.0)
+        slope[at] += 1.0 / whole
+        found.values["texture_share"][at] = share
+        found.stds["texture_share"][at] = float(np.sqrt(max(float(slope @ covariance @ slope), 0.0)))
+        if known.sum() == 1:
+            found.flags["texture_share"][at] = join_flags(found.flags["texture_share"][at], "single_reflection")
+        elif not known.all():
+            found.flags["texture_share"][at] = join_flags(found.flags["texture_share"][at], "reflections_left_out")
+
+
+def _bounded(name: str, value: NDArray[np.float64], std: NDArray[np.float64], flags: list[str]) -> Quantity:
+    lower, upper = value - NORMAL_95 * std, value + NORMAL_95 * std
+    if name in {"texture_share", "oriented_share"}:
+        value, lower, upper = (np.clip(values, 0.0, 1.0) for values in (value, lower, upper))
+    elif name in {"reflection_counts", "orientation_spread"}:
+        lower = np.maximum(lower, 0.0)
+    return Quantity(value, std, lower, upper, np.array(flags, dtype=np.str_))
+
+
+def _wide(rows: NDArray[np.float64], size: int) -> NDArray[np.float64]:
+    return np.pad(rows, ((0, 0), (0, size - rows.shape[1])), constant_values=np.nan)
+
+
+def _note(measured: xr.Dataset, pattern: Pattern) -> str:
+    way = "transmission" if pattern.incident is None else f"grazing incidence, {np.degrees(pattern.incident):g} degree"
+    intensity = measured["intensity"].values
+    bad = int((~(np.isfinite(intensity) & (intensity >= 0))).sum())
+    return (
+        f"{measured.attrs.get('source', 'diffraction pattern')}: {way}; {bad} of {intensity.size} pixels are masked"
+        f" (negative or not a number), {int(pattern.masked.sum()) - bad} lie below the film's horizon"
+    )
