@@ -222,12 +222,14 @@ def test_a_killed_run_is_resumed_without_being_asked(small_session: Path) -> Non
     assert "interrupted" in {state.status for state in states.values()}
     finished = {name for name, state in states.items() if state.status == "done"}
     (small_session.parent / "brake.depth_profile").unlink()
+    results = SessionResults.of_session(small_session).folder
+    (results / ".depthlock" / "done" / ".one.xps_deconvolve.json.4711.part").write_text("{")
     outcome = run(small_session)
     assert outcome.returncode == 0
     assert outcome.notes[0] == "the last run was ended before it was done: resuming"
     assert set(outcome.states) == set(states) - finished
     assert {"depth_profile", "compare", "report"} <= {state.stage for state in outcome.states.values()}
-    assert not list(SessionResults.of_session(small_session).folder.rglob("*.part"))
+    assert not list(results.rglob("*.part"))
 
 
 def test_a_second_run_is_refused_and_ctrl_c_ends_all(small_session: Path) -> None:

@@ -16,6 +16,9 @@ _MENDABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT,
 """What a user can do something about: rights, a full disk, a file in the way of a folder."""
 
 
+_HALF_WRITTEN = ".part"
+
+
 def replace_file(path: Path, write: Callable[[Path], None]) -> None:
     """Write a file under a temporary name beside `path`, flush it to disk, and rename it.
 
@@ -32,7 +35,7 @@ def replace_file(path: Path, write: Callable[[Path], None]) -> None:
         If the folder cannot be made or written to, or the disk is full.
     """
     make_folder(path.parent)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{_HALF_WRITTEN}")
     with _told(path):
         try:
             write(temporary)
@@ -40,6 +43,12 @@ def replace_file(path: Path, write: Callable[[Path], None]) -> None:
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def remove_half_written(folder: Path) -> None:
+    """Remove what killed processes left of files that they were writing; call it only when none of them lives."""
+    for left in folder.rglob(f".*{_HALF_WRITTEN}"):
+        left.unlink(missing_ok=True)
 
 
 def make_folder(folder: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from depthlock.model.errors import WorkflowError
-from depthlock.workflow.files import make_folder, write_text
+from depthlock.workflow.files import make_folder, remove_half_written, write_text
 from depthlock.workflow.processes import ProcessIdentity, end_tree
 from depthlock.workflow.states import read_states
 
@@ -126,6 +126,8 @@ class RunLock:
             if state.status == "running" and state.process is not None and state.process.is_alive():
                 end_tree(state.process)
                 told.append(f"ended {state.job}, which a killed run had left behind")
+        if record is not None:
+            remove_half_written(self.results)
         return told
 
 
