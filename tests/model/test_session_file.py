@@ -114,6 +114,12 @@ def test_all_faults_are_told_at_once(folder: Path) -> None:
     assert "options.tem_thickness.seed" in message
 
 
+def test_how_many_entries_are_lacking_is_told(folder: Path) -> None:
+    area = "{include: [{polygon: [[0, 0], [1, 1]], unit: µm}]}"
+    text = GOOD + f"  tofsims_profile: {{region_of_interest: {area}}}\n"
+    assert "at least 3 entries" in fault_of(folder, text)
+
+
 @pytest.mark.parametrize(
     ("text", "part"),
     [

@@ -32,7 +32,6 @@ _EXPECTED = {
     "bool_type": "true or false",
     "bool_parsing": "true or false",
     "finite_number": "a finite number",
-    "too_short": "at least one entry",
 }
 
 
@@ -154,6 +153,11 @@ def _fault(model: type[BaseModel], path: Path, document: Any, detail: ErrorDetai
         )
     if kind == FAULT_BELOW:
         return SessionError(detail["msg"], where=place(path, document, (*keys, *detail["ctx"]["keys"])))
+    if kind in ("too_short", "too_long"):
+        limit, name = ("least", "min_length") if kind == "too_short" else ("most", "max_length")
+        bound = detail["ctx"][name]
+        expected = f"at {limit} {'one entry' if bound == 1 else f'{bound} entries'}"
+        return SessionError(f"found {_shown(found)}", expected=expected, where=place(path, document, keys))
     expected = _EXPECTED.get(kind) or detail["msg"].removeprefix("Input should be ")
     if kind == "string_type" and isinstance(found, int | float):
         expected += f", which has quotes when it looks like a number: '{found}'"
