@@ -218,9 +218,15 @@ def test_a_killed_run_is_resumed_without_being_asked(small_session: Path) -> Non
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert gone(stage), "the stage of a killed run must not go on"
+    begun = [int(line.split()[-1]) for line in (small_session.parent / "journal").read_text().splitlines()]
+    assert all(gone(pid) for pid in begun), "no stage of a killed run may go on"
     states = SessionResults.of_session(small_session).states()
     assert "interrupted" in {state.status for state in states.values()}
-    finished = {name for name, state in states.items() if state.status == "done"}
+    # a stage that was killed after its last word, before its state said so, is finished
+    finished = {
+        path.stem for path in (SessionResults.of_session(small_session).folder / ".depthlock/done").glob("*.json")
+    }
+    assert finished >= {name for name, state in states.items() if state.status == "done"}
     (small_session.parent / "brake.depth_profile").unlink()
     results = SessionResults.of_session(small_session).folder
     (results / ".depthlock" / "done" / ".one.xps_deconvolve.json.4711.part").write_text("{")
