@@ -109,6 +109,7 @@ def _parser() -> argparse.ArgumentParser:
     stage.add_argument("--plan", type=Path, required=True, metavar="FILE", help="plan.json of a results folder")
     stage.add_argument("--job", required=True, metavar="JOB", help="job of the plan")
     stage.add_argument("--threads", type=_count, metavar="N", help="threads to use; the stage's own number if absent")
+    stage.add_argument("--parent", type=_count, metavar="PID", help="process without which it must not go on")
     return parser
 
 
@@ -380,7 +381,7 @@ def _stage(parsed: argparse.Namespace) -> int:
     job = plan.job(parsed.job)
     job = job.model_copy(update={"threads": parsed.threads or job.threads})
     limit_threads(job.threads)
-    die_with_parent()
+    die_with_parent(parent=parsed.parent)
     show_warnings_once()
     log_messages()
     try:

@@ -102,7 +102,7 @@ def _signal(process: psutil.Process, *, kill: bool) -> None:
         process.kill() if kill else process.terminate()
 
 
-def die_with_parent(number: int = signal.SIGTERM) -> None:
+def die_with_parent(number: int = signal.SIGTERM, parent: int | None = None) -> None:
     """Ask Linux to end this process when the one that started it is gone; elsewhere nothing happens.
 
     A killed run must not leave a stage behind that nobody watches.
@@ -111,9 +111,13 @@ def die_with_parent(number: int = signal.SIGTERM) -> None:
     ----------
     number : int
         Signal to be ended with.
+    parent : int, optional
+        Process that started this one; if it is gone already, which Linux does not notice by itself, this one ends.
     """
     import ctypes
 
     if sys.platform.startswith("linux"):
         set_parent_death_signal = 1  # PR_SET_PDEATHSIG of linux/prctl.h
         ctypes.CDLL(None).prctl(set_parent_death_signal, int(number))
+        if parent is not None and os.getppid() != parent:
+            os.kill(os.getpid(), number)

@@ -191,7 +191,7 @@ def _child_ends_with_us(options: RunOptions) -> Callable[[], None] | None:
     """
     if not sys.platform.startswith("linux"):
         return None
-    return partial(die_with_parent, signal.SIGINT if options.profile else signal.SIGKILL)
+    return partial(die_with_parent, signal.SIGINT if options.profile else signal.SIGKILL, os.getpid())
 
 
 def _environment() -> dict[str, str]:
