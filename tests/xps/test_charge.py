@@ -9,7 +9,8 @@ from scipy.optimize import nnls
 
 from depthlock.xps.assign import assign_regions
 from depthlock.xps.build import build_blocks
-from depthlock.xps.charge import GUESS_STEP_PER_AREA, linear_levels, search_shifts, unit_columns
+from depthlock.xps.charge import GUESS_STEP_PER_AREA, common_shift, linear_levels, search_shifts, unit_columns
+from depthlock.xps.deconvolve import deconvolve
 from depthlock.xps.fit import make_weights, smoothed
 from depthlock.xps.windows import clean_window
 
@@ -42,3 +43,36 @@ def test_levels_at_once_are_non_negative_least_squares_one_by_one(problem) -> No
 def test_shifts_are_found_within_the_grid(problem) -> None:
     series, blocks, shared, weights = problem
     assert search_shifts(blocks, shared.mean, weights) == pytest.approx(series.shift, abs=0.3)
+
+
+def test_common_shift_has_the_scatter_of_the_windows_as_its_error() -> None:
+    rng = np.random.default_rng(1)
+    value, levels = np.linspace(0.0, 1.0, 200), 200
+    own = value + np.array([[3.0], [-1.0]]) + rng.normal(0.0, 0.1, (2, levels)) + rng.normal(0.0, 0.05, (2, levels))
+    common = common_shift(value, own, np.full((2, levels), 0.05**2))
+    assert common.std == pytest.approx(0.1, rel=0.1)
+    assert common.gauged(own[0], np.full(levels, 0.05**2)) == pytest.approx(value + 3.0, abs=0.04)
+
+
+def test_where_regions_charge_apart_the_axis_is_the_common_one_unless_a_line_is_asked_for() -> None:
+    spectra = dict(simulate(3, levels=5, drift=0.0).spectra)
+    fluorine, extra = spectra["F 1s"], np.array([0.0, 0.0, 0.3, 0.3, 0.3])
+    energy = fluorine.binding_energy.values
+    for level, shift in enumerate(extra):
+        counts = fluorine.counts.values[level]
+        fluorine.counts.values[level] = np.round(np.interp(energy, energy[::-1] + shift, counts[::-1]))
+    fit = deconvolve(spectra, options(compared_shapes=()))
+    assert all("differential_charging" in flag for flag in fit.charge_shift_flag.values)
+    position, error = fit.sel(component="F 1s/MgF2").position, fit.charge_shift_std.values
+    # The axis lies between the regions, by an error that reaches to both.
+    assert position.values - position.values[0] == pytest.approx(extra, abs=0.2)
+    assert np.all(error > 0.05)
+    assert np.all(np.abs(fit.charge_shift.values) < 1.96 * error)
+    carbon = fit.sel(component="C 1s/C-C").position.values
+    assert 0.0 < np.ptp(carbon) < 0.3
+    assert np.average(carbon) == pytest.approx(284.8, abs=0.1)
+    asked = deconvolve(spectra, options(charge_reference="C 1s/C-C", compared_shapes=()))
+    assert asked.sel(component="C 1s/C-C").position.values == pytest.approx(284.8, abs=1e-6)
+    assert asked.charge_shift.values == pytest.approx(0.0, abs=0.1)
+    position = asked.sel(component="F 1s/MgF2").position.values
+    assert position - position[0] == pytest.approx(extra, abs=0.1)

@@ -88,8 +88,15 @@ def test_tin_oxide_series(real_data: Path) -> None:
     difference = percent[:, 2] - percent[:, 1]
     crossing = float(np.interp(0.0, -difference[5:], fit.etch_time.values[5:]))
     assert crossing == pytest.approx(420.0, abs=20.0)
-    shift = fit.charge_shift.values
-    assert shift[9:].mean() - shift[1:7].mean() == pytest.approx(0.85, abs=0.25)
+    shift, error = fit.charge_shift, fit.charge_shift_std
+    moved = float(shift[14:].mean() - shift[1:7].mean())
+    assert moved == pytest.approx(1.0, abs=0.1)
+    assert abs(moved - 1.0) < 1.96 * float(error.mean())
+    # Carbon moves by less than tin, which is said, and the axis is not moved with either.
+    assert all("differential_charging" in flag for flag in fit.charge_shift_flag.values)
+    carbon_line = fit.sel(component="C 1s/C-C")
+    assert float(np.average(carbon_line.position)) == pytest.approx(284.8, abs=0.05)
+    assert float(carbon_line.position[3:7].mean() - carbon_line.position[16:].mean()) > 0.1
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")

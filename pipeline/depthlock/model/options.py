@@ -165,7 +165,8 @@ class DeconvolveOptions(StageOptions):
     charge_reference: str | None = Field(
         None,
         description="region/component that fixes the axis, 'none' (axis as measured) or 'manual'; "
-        "the library's order if absent",
+        "the library's order if absent. A line named here is held at its energy at every level; one of the library "
+        "only on average where regions charge apart",
     )
     manual_shift: tuple[ElectronVolt, ...] = Field(
         (), description="with charge_reference manual: charge shift in eV, one for all levels or one a level"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -27,6 +27,60 @@ ABSOLUTE_EV = 2.0
 """Usual size of a charge shift, as the search's preference for small ones."""
 
 _COARSE_POINTS = 100
+
+
+@dataclass(frozen=True)
+class CommonShift:
+    """What windows that charge apart have in common.
+
+    Attributes
+    ----------
+    value : ndarray (levels,)
+        Shift with which all windows together are described best, but for a constant, eV.
+    std : float
+        How far a window's own shifts usually lie from it, the noise of both and a constant apart, eV.
+    """
+
+    value: FloatArray
+    std: float
+
+    def gauged(self, own: FloatArray, variance: FloatArray) -> FloatArray:
+        """The common shift with the mean of a window's own shifts.
+
+        Parameters
+        ----------
+        own, variance : ndarray (levels,)
+            Shifts (eV) of the window that holds the reference line, and their squared errors.
+
+        Returns
+        -------
+        ndarray (levels,)
+        """
+        weight = 1.0 / (variance + self.std**2)
+        return np.asarray(self.value + np.average(own - self.value, weights=weight))
+
+
+def common_shift(value: FloatArray, own: FloatArray, variance: FloatArray) -> CommonShift:
+    """The shift of a joint fit as the common one of windows that were then fitted each with its own.
+
+    Parameters
+    ----------
+    value : ndarray (levels,)
+        Shifts of the joint fit, eV.
+    own, variance : ndarray (windows, levels)
+        Shifts of every window (eV), and their squared errors from level to level.
+
+    Returns
+    -------
+    CommonShift
+    """
+    weight = 1.0 / np.maximum(variance, 1e-12)
+    apart = own - value
+    apart = apart - np.average(apart, axis=1, weights=weight, keepdims=True)
+    # Windows that hardly know their shift say little of how far it lies from the others'.
+    weight = 1.0 / (variance + np.mean(apart**2))
+    spread = np.average(apart**2 - variance, weights=weight)
+    return CommonShift(value, float(np.sqrt(max(spread, 0.0))))
 
 
 def unit_columns(block: Block, shared: FloatArray, shifts: FloatArray) -> FloatArray:

@@ -15,7 +15,9 @@ from depthlock.model.errors import MeasurementError
 from depthlock.model.options import DeconvolveOptions
 from depthlock.xps.assign import Assignment, assign_regions
 from depthlock.xps.build import build_blocks
+from depthlock.xps.charge import CommonShift, common_shift
 from depthlock.xps.diagnostics import differential_shift
+from depthlock.xps.errors import covariance
 from depthlock.xps.expert_match import with_expert
 from depthlock.xps.expert_refit import as_experts, with_refit
 from depthlock.xps.fit import GroupFit, fit_group
@@ -106,7 +108,7 @@ def _fit_core_levels(
     own = assign_regions(series.windows, regions)
     assignments = as_experts(own, fitted) if options.background == "auto" else own
     held = _given_shift(options, series.times.size, sample)
-    fits, assignments, differential = _fit_all(assignments, options, held)
+    fits, assignments, common = _fit_all(assignments, options, held)
     strength: dict[str, float] = {}
     for fit in fits:
         strength.update(significance(fit))
@@ -120,7 +122,7 @@ def _fit_core_levels(
         groups.append(group_result(framed, absent))
         for block in framed.blocks:
             used |= component_shapes(block)
-    result = assemble(groups, assignments, series.times, frame, options, differential=differential)
+    result = assemble(groups, assignments, series.times, frame, options, common=common)
     levels = {key: numbers.tolist() for key, numbers in series.levels.items()}
     result = with_expert(result, fitted, levels, regions)
     result = with_refit(result, own, fitted, options)
@@ -153,18 +155,18 @@ def chosen_states(regions: Sequence[Region], states: Sequence[str]) -> tuple[Reg
 
 def _fit_all(
     assignments: list[Assignment], options: DeconvolveOptions, held: FloatArray | None
-) -> tuple[list[GroupFit], list[Assignment], float]:
+) -> tuple[list[GroupFit], list[Assignment], CommonShift | None]:
     """Fit all windows together where they charge alike.
 
     Returns
     -------
-    list of GroupFit, list of Assignment, float
-        Fits, the windows in their order, and the largest shift of one window against the others (eV; 0 when alike).
+    list of GroupFit, list of Assignment, CommonShift or None
+        Fits, the windows in their order, and what windows that charge apart have in common.
     """
     # Windows of unknown chemistry never decide the common charge shift: each has its own.
     known = [assignment for assignment in assignments if assignment.from_library]
     unknown = [assignment for assignment in assignments if not assignment.from_library]
-    differential = 0.0
+    common = None
     if not known:
         fits = []
     elif options.charge_scope == "region":
@@ -173,15 +175,21 @@ def _fit_all(
         known = [assignment for linked in sets for assignment in linked]
     else:
         fits = [_fit(known, options, held=held)]
-        if held is None and options.charge_scope == "auto" and len(known) > 1 and fits[0].state.shift.size > 1:
-            largest = differential_shift(fits[0])
-            if largest > DIFFERENTIAL_EV:
-                differential = largest
-                sets = _linked(known, options)
-                fits = [_fit(linked, options, near=fits[0].state.shift) for linked in sets]
-                known = [assignment for linked in sets for assignment in linked]
+        free = held is None and options.charge_scope == "auto" and len(known) > 1 and fits[0].state.shift.size > 1
+        if free and differential_shift(fits[0]) > DIFFERENTIAL_EV:
+            sets = _linked(known, options)
+            shift = fits[0].state.shift
+            fits = [_fit(linked, options, near=shift) for linked in sets]
+            common = common_shift(shift, np.stack([fit.state.shift for fit in fits]), np.stack(_noise_of_shifts(fits)))
+            known = [assignment for linked in sets for assignment in linked]
     fits += [_fit([assignment], options, held=held) for assignment in unknown]
-    return fits, known + unknown, differential
+    return fits, known + unknown, common
+
+
+def _noise_of_shifts(fits: Sequence[GroupFit]) -> list[FloatArray]:
+    """Squared errors of the shifts of every fit from level to level: with all that the levels share held, (levels,)."""
+    held = [replace(fit, shared=replace(fit.shared, fixed=np.ones_like(fit.shared.fixed))) for fit in fits]
+    return [covariance(fit).level[:, -1, -1] for fit in held]
 
 
 def _constraints(options: DeconvolveOptions) -> list[Constraint]:

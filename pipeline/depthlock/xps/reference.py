@@ -41,11 +41,14 @@ class EnergyFrame:
     reference : ChargeReference or None
     secondary : bool
         Whether it is not the library's first.
+    asked : bool
+        Whether the session names it.
     """
 
     kind: Frame
     reference: ChargeReference | None
     secondary: bool = False
+    asked: bool = False
 
     @property
     def std(self) -> float:
@@ -113,7 +116,7 @@ def choose_frame(
                 where=f"{sample}: options.xps_deconvolve.charge_reference",
                 hint="add it to charge_references in a chemistry library of your own",
             )
-        return EnergyFrame("reference", known[0], known[0] is not references[0])
+        return EnergyFrame("reference", known[0], known[0] is not references[0], asked=True)
     for reference in references:
         if strength.get(reference.component, 0.0) >= REFERENCE_SIGNIFICANCE:
             return EnergyFrame("reference", reference, reference is not references[0])

@@ -21,13 +21,17 @@ HELD_SHARE = 0.7
 
 @dataclass(frozen=True)
 class ShiftNumbers:
-    """Charge shift of every level with its error (eV), the frame's own error, and flag; `tied` groups carry it."""
+    """Charge shift of every level with its error (eV), flag, the frame's own error and line.
+
+    `carried` says whether the group of that line has this very shift.
+    """
 
     value: FloatArray
     std: FloatArray
     flag: str
     frame_std: float
     reference: str
+    carried: bool
 
 
 @dataclass

@@ -14,6 +14,7 @@ from depthlock.model.options import DeconvolveOptions
 from depthlock.model.quantity import Quantity, assign, join_flags
 from depthlock.xps.assign import Assignment
 from depthlock.xps.block_numbers import BlockNumbers, GroupResult, block_numbers, joined, where
+from depthlock.xps.charge import CommonShift
 from depthlock.xps.curves import curve_variables
 from depthlock.xps.errors import covariance, normal_at
 from depthlock.xps.fit import GroupFit
@@ -40,21 +41,31 @@ def group_result(fit: GroupFit, absent: set[str]) -> GroupResult:
     return GroupResult(fit, frozenset(absent), normal, errors, bounded, tuple(window_spread(fit, errors)), missing)
 
 
-def _shift(groups: Sequence[GroupResult], frame: EnergyFrame) -> ShiftNumbers:
-    """The charge shift: that of the group with the reference line, the user's, or the groups' mean."""
+def _shift(groups: Sequence[GroupResult], frame: EnergyFrame, common: CommonShift | None) -> ShiftNumbers:
+    """The charge shift of the sample, which is taken off the measured axis.
+
+    That of the group with the reference line, the user's, or the groups' mean. Where windows charge apart and nobody
+    asked for the reference line, it is what they have in common, with the reference line at its energy on average: one
+    line's own charging and chemistry would move all positions.
+    """
     reference = "" if frame.reference is None else frame.reference.component
     values = np.stack([group.fit.state.shift for group in groups])
     variances = np.stack([np.maximum(group.errors.level[:, -1, -1], 1e-12) for group in groups])
+    flag = "secondary_reference" if frame.secondary else ""
     for number, group in enumerate(groups):
         if f"{reference} position" in group.fit.shared.names:
-            flag = "secondary_reference" if frame.secondary else ""
-            std = np.sqrt(variances[number] + frame.std**2)
-            return ShiftNumbers(values[number], std, flag, frame.std, reference)
+            if common is None or frame.asked:
+                std = np.sqrt(variances[number] + frame.std**2)
+                return ShiftNumbers(values[number], std, flag, frame.std, reference, carried=True)
+            std = np.sqrt(variances.min(axis=0) + common.std**2 + frame.std**2)
+            value = common.gauged(values[number], variances[number])
+            return ShiftNumbers(value, std, flag, frame.std, reference, carried=False)
     if frame.kind == "raw":
-        return ShiftNumbers(values[0], np.zeros(values.shape[1]), "", 0.0, reference)
+        return ShiftNumbers(values[0], np.zeros(values.shape[1]), "", 0.0, reference, carried=True)
     weights = 1.0 / variances
     mean = (weights * values).sum(axis=0) / weights.sum(axis=0)
-    return ShiftNumbers(mean, np.sqrt(1.0 / weights.sum(axis=0)), "no_charge_reference", 0.0, reference)
+    std = np.sqrt(1.0 / weights.sum(axis=0))
+    return ShiftNumbers(mean, std, "no_charge_reference", 0.0, reference, carried=True)
 
 
 def assemble(
@@ -64,7 +75,7 @@ def assemble(
     frame: EnergyFrame,
     options: DeconvolveOptions,
     *,
-    differential: float = 0.0,
+    common: CommonShift | None = None,
 ) -> xr.Dataset:
     """Build `xps_fit`.
 
@@ -77,22 +88,22 @@ def assemble(
         Etch times, s.
     frame : EnergyFrame
     options : DeconvolveOptions
-    differential : float
-        Largest shift of one window against the others, eV; zero when they charge alike.
+    common : CommonShift, optional
+        What windows that charge apart have in common.
 
     Returns
     -------
     xr.Dataset
     """
-    shift = _shift(groups, frame)
-    if differential:
+    shift = _shift(groups, frame, common)
+    if common is not None:
         shift = replace(shift, flag=join_flags(shift.flag, "differential_charging"))
     columns = Columns()
     reported: list[tuple[BlockNumbers, int]] = []
     order = iter(assignments)
     for group in groups:
         carries = f"{shift.reference} position" in group.fit.shared.names
-        tied = frame.kind == "raw" or carries or len(groups) == 1
+        tied = len(groups) == 1 or (shift.carried and (frame.kind == "raw" or carries))
         for number in range(len(group.fit.blocks)):
             numbers = block_numbers(group, number, next(order))
             for place, wanted in enumerate(numbers.assignment.reported):
