@@ -5,18 +5,13 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from depthlock import __version__
 from depthlock.model.errors import DepthlockError
-
-if TYPE_CHECKING:
-    from depthlock.model.session_file import LoadedSession
-    from depthlock.workflow.jobs import Plan
-    from depthlock.workflow.runner import RunOptions, RunOutcome
 
 OK, USER_MISTAKE, STAGE_FAILED, INTERRUPTED = 0, 2, 3, 130
 """Exit codes; flagged numbers are a result and end with 0."""
@@ -136,85 +131,21 @@ def _run(parsed: argparse.Namespace) -> int:
 
     from depthlock.model.session_file import load_session
     from depthlock.workflow.runner import RunOptions
+    from depthlock.workflow.session_run import plan_session, print_due, run_session
 
     console = Console()
     loaded = load_session(parsed.session)
-    plan = _plan(loaded, parsed.sample, save=not parsed.dry_run)
+    plan = plan_session(loaded, parsed.sample, save=not parsed.dry_run)
     if parsed.dry_run:
-        return _print_due(plan, console)
+        print_due(plan, console)
+        return OK
     options = RunOptions(cores=parsed.cores, keep_going=parsed.keep_going, profile=parsed.profile)
     try:
-        outcome = _run_and_show(plan, options, console)
+        failed = run_session(loaded, plan, options, console)
     except KeyboardInterrupt:
         print(f"\nstopped; nothing done is lost. Resume with: depthlock run {parsed.session}", file=sys.stderr)
         return INTERRUPTED
-    if outcome.failed and parsed.keep_going:
-        _report_the_rest(loaded, plan, outcome, options, console)
-    return _print_end(plan, outcome, console)
-
-
-def _plan(loaded: LoadedSession, samples: list[str] | None, *, save: bool) -> Plan:
-    """Plan a session and open its files; nothing is written if anything is wrong."""
-    from depthlock.workflow.check import check_inputs
-    from depthlock.workflow.jobs import HIDDEN
-    from depthlock.workflow.manifest import Manifest
-    from depthlock.workflow.plan import make_plan
-    from depthlock.workflow.reasons import with_finished_samples
-
-    manifest = Manifest(loaded.results / HIDDEN / "manifest.json")
-    chosen = None if samples is None else with_finished_samples(loaded, samples, manifest)
-    plan = make_plan(loaded, samples=chosen, manifest=manifest)
-    check_inputs(plan, remember=save)
-    if save:
-        manifest.save()
-    return plan
-
-
-def _print_due(plan: Plan, console: Any) -> int:
-    from depthlock.workflow.reasons import reasons
-
-    due = reasons(plan)
-    for name, why in due.items():
-        console.print(f"{name}", style="bold", highlight=False, markup=False)
-        for reason in why:
-            console.print(f"    {reason}", highlight=False, markup=False, soft_wrap=True)
-    console.print(f"{len(due)} of {len(plan.jobs)} jobs would run" if due else "everything is up to date")
-    return OK
-
-
-def _run_and_show(plan: Plan, options: RunOptions, console: Any) -> RunOutcome:
-    from depthlock.workflow.progress import RunDisplay
-    from depthlock.workflow.runner import run_plan
-
-    with RunDisplay(console) as display:
-        return run_plan(plan, options, display.show)
-
-
-def _report_the_rest(loaded: LoadedSession, plan: Plan, outcome: RunOutcome, options: RunOptions, console: Any) -> None:
-    """After failures with --keep-going: compare and report what is there."""
-    from depthlock.workflow.jobs import write_plan
-    from depthlock.workflow.plan import make_plan
-
-    failed = [state.job for state in outcome.failed]
-    rest = make_plan(loaded, samples=plan.samples, table=plan.table, without=failed)
-    if any(job.sample for job in rest.jobs) and any(name in outcome.states for name in ("compare", "report")):
-        _run_and_show(rest, options, console)
-        write_plan(plan)  # so that `status` and `view` go on showing what failed
-
-
-def _print_end(plan: Plan, outcome: RunOutcome, console: Any) -> int:
-    from depthlock.workflow.progress import print_failures, print_results
-    from depthlock.workflow.runner import log_file
-
-    for note in outcome.notes:
-        console.print(note, style="yellow", highlight=False)
-    if not outcome.states:
-        console.print(f"everything is up to date ({outcome.current} jobs)")
-    if outcome.failed:
-        print_failures(console, outcome.failed, log_file(plan.results_folder))
-        return STAGE_FAILED
-    print_results(console, plan.results_folder)
-    return OK
+    return STAGE_FAILED if failed else OK
 
 
 def _check(parsed: argparse.Namespace) -> int:
@@ -236,8 +167,11 @@ def _check(parsed: argparse.Namespace) -> int:
 
 def _info(parsed: argparse.Namespace) -> int:
     from depthlock.readers import registry
+    from depthlock.workflow.facts import fact_lines
 
-    _print_facts(registry.describe(parsed.file))
+    width = max(60, shutil.get_terminal_size().columns) if sys.stdout.isatty() else None
+    for line in fact_lines(registry.describe(parsed.file), width):
+        print(line)
     return OK
 
 
@@ -252,39 +186,6 @@ def _peaks(parsed: argparse.Namespace) -> int:
     for sample, found in session_peaks(load_session(parsed.session), parsed.most):
         console.print(peak_table(sample, found), highlight=False)
     return OK
-
-
-def _print_facts(facts: Any, indent: int = 0) -> None:
-    blank = " " * indent
-    for key, value in facts.items():
-        if isinstance(value, dict):
-            print(f"{blank}{key}:")
-            _print_facts(value, indent + 2)
-        elif isinstance(value, list | tuple) and any(isinstance(item, dict) for item in value):
-            print(f"{blank}{key}:")
-            for item in value:
-                inner = item if isinstance(item, dict) else {"": item}
-                told = ", ".join(f"{name}: {_plain(fact)}" for name, fact in inner.items())
-                _print_fact(f"{blank}  - {told}", indent + 6)
-        else:
-            _print_fact(f"{blank}{key}: {_plain(value)}", indent + 4)
-
-
-def _print_fact(line: str, hanging: int) -> None:
-    """Print one fact on one line; on a terminal, broken where the line is longer than it is wide."""
-    import shutil
-    import textwrap
-
-    if sys.stdout.isatty():
-        width = max(60, shutil.get_terminal_size().columns)
-        line = textwrap.fill(line, width, subsequent_indent=" " * hanging, break_long_words=False)
-    print(line)
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, list | tuple):
-        return ", ".join(_plain(item) for item in value)
-    return f"{value:.8g}" if isinstance(value, float) else str(value)
 
 
 def _new(parsed: argparse.Namespace) -> int:

@@ -14,6 +14,9 @@ from hypothesis import strategies as st
 from depthlock.model.errors import ReadError
 from depthlock.readers import registry
 
+ENDLESS = 30
+"""Seconds of work in which a file of some kilobytes is never read, unless a damaged number sets off a long loop."""
+
 FILES = (
     "tofsims/phi_simsh5/PowerCo-102-Pos-Cu_Grid.h5",
     "tofsims/phi_simsh5/mosaic-2x2-Pos.h5",
@@ -49,13 +52,13 @@ HEADS = (
 
 
 def outcome(path: Path) -> xr.Dataset | ReadError:
-    """What reading ends in, in less than a second of work."""
+    """What reading ends in: soon, whatever size a damaged number claims."""
     began = time.process_time()
     try:
         found = registry.read(path).drop_attrs()
     except ReadError as error:
         found = error
-    assert time.process_time() - began < 1.0
+    assert time.process_time() - began < ENDLESS
     return found
 
 

@@ -16,6 +16,9 @@ import xarray as xr
 from depthlock.model.errors import ReadError
 from depthlock.readers import itstr, registry
 
+ENDLESS = 30
+"""Seconds of work in which a file of some kilobytes is never read, unless a damaged number sets off a long loop."""
+
 BUILT = {
     "x.itm": lambda: made.container(made.itm_tree(made.ions(1, 200))),
     "x.ita": lambda: made.container(made.ita_tree(made.images(1))),
@@ -32,7 +35,7 @@ def outcome(path: Path) -> xr.Dataset | None:
         found = registry.read(path).drop_attrs()
     except ReadError as error:
         refusal = error
-    assert time.process_time() - began < 1.0
+    assert time.process_time() - began < ENDLESS
     assert refusal is None or str(path) in refusal.where
     return found
 

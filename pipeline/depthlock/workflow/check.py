@@ -13,7 +13,8 @@ import xarray as xr
 from depthlock.model.errors import DepthlockError, SessionError
 from depthlock.workflow.files import canonical_json, read_json, write_json
 from depthlock.workflow.fingerprint import code_fingerprint
-from depthlock.workflow.inputs import open_raw, sample_spectra
+from depthlock.workflow.gathered_regions import sample_spectra
+from depthlock.workflow.inputs import open_raw
 from depthlock.workflow.jobs import HIDDEN, Job, Plan, RawFile
 from depthlock.workflow.raw_files import joined
 

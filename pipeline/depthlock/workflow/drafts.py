@@ -188,7 +188,7 @@ def _gather(entries: Iterable[_Entry]) -> None:
     """Put spectra together as a run does, to see whether that is possible."""
     from depthlock.chemistry import library
     from depthlock.model.session import DEFAULT_CHEMISTRY
-    from depthlock.workflow.inputs import gather_regions
+    from depthlock.workflow.gathered_regions import gather_regions
 
     wanted = {region.name for region in library.load(DEFAULT_CHEMISTRY).regions}
     gather_regions([spectrum for entry in entries for spectrum in entry.spectra], wanted)
