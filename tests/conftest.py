@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from depthlock.model.session_file import load_session
 from depthlock.workflow.plan import make_plan
@@ -17,6 +18,11 @@ from depthlock.workflow.results import SessionResults
 from depthlock.workflow.runner import RunOptions, run_plan
 
 ROOT = Path(__file__).parents[1]
+CI = os.environ.get("CI", "").lower() in {"true", "1"}
+
+# A slow machine is no fault, and CI tries the same examples every time; at a desk they are new ones.
+settings.register_profile("depthlock", deadline=None, derandomize=CI)
+settings.load_profile("depthlock")
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +31,7 @@ def real_data() -> Path:
     folder = Path(os.environ.get("DEPTHLOCK_REAL_DATA", ROOT.parent / "shared" / "real_data"))
     if not (folder / "README.md").is_file():
         reason = f"no real measurements in {folder}; set DEPTHLOCK_REAL_DATA"
-        if os.environ.get("CI", "").lower() in {"true", "1"}:
+        if CI:
             pytest.fail(reason)
         pytest.skip(reason)
     return folder

@@ -101,7 +101,7 @@ def test_changed_bytes(real_data: Path, tmp_path: Path, name: str) -> None:
         outcome(path)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(head=st.sampled_from(HEADS), body=st.binary(max_size=3000))
 def test_random_bytes_behind_every_mark(tmp_path: Path, head: bytes, body: bytes) -> None:
     path = tmp_path / "random.dat"

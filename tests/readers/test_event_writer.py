@@ -50,7 +50,7 @@ def dense(given_blocks: list[EventBlock]) -> np.ndarray:
     return cube
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     seed=st.integers(0, 99), ions=st.integers(0, 400), number=st.integers(0, 6), memory=st.sampled_from([1, 50, 10**6])
 )

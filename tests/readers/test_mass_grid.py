@@ -16,7 +16,7 @@ def test_no_grid_in_free_masses() -> None:
     assert own_grid(roots[:20], 1e-12) is None
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(step=st.floats(1e-5, 1e-3), start=st.floats(0.5, 3.0), seed=st.integers(0, 10**6))
 def test_grids_are_found(step: float, start: float, seed: int) -> None:
     index = np.unique(np.random.default_rng(seed).integers(0, 3000, 900))

@@ -166,7 +166,7 @@ def test_bad_plug_ins_are_named(monkeypatch: pytest.MonkeyPatch, loaded: object,
         registry.readers()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.binary(min_size=0, max_size=400))
 def test_random_bytes_end_in_a_read_error(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "random.bin"
