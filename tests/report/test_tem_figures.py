@@ -139,3 +139,18 @@ def test_every_figure_can_be_written(image: int) -> None:
         target = io.BytesIO()
         draw(measured(), image, "A").savefig(target, format="png", dpi=50)
         assert target.tell() > 5000
+
+
+def test_the_bar_that_gave_the_scale_is_marked_at_its_ends() -> None:
+    found = measured().copy()
+    found.attrs["scale_bars_px"] = [[100.0, 180.0, 400, 405], []]
+    found.attrs["scale_sources"] = ["burnt-in bar of 4 nm, 80.0 ± 0.5 px", "file"]
+    lines = tem_figures.draw_image(found, 0, "A").axes[0].lines
+    ends = {float(np.asarray(line.get_xdata())[0]) for line in lines if line.get_color() == tem_figures.BAR_COLOUR}
+    assert ends == {99.5, 179.5}
+    caption = tem_figures.image_caption(found, 0)
+    assert caption.endswith("burnt-in bar of 4 nm, 80.0 ± 0.5 px (its ends in green).")
+    # One in a banner was cut off: a bar is drawn instead.
+    found.attrs["scale_bars_px"] = [[100.0, 180.0, 530, 535], []]
+    assert "nm" in texts(tem_figures.draw_image(found, 0, "A"))
+    assert "green" not in tem_figures.image_caption(found, 0)

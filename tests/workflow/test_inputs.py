@@ -56,6 +56,25 @@ def test_the_sessions_pixel_size_stands_on_the_image(small_session: Path) -> Non
     assert (image.attrs["pixel_size_std"], image.attrs["lattice_spacing_nm"]) == (0.02, 0.38)
 
 
+def test_a_burnt_in_bar_gives_the_scale_when_asked_for(small_session: Path) -> None:
+    from tifffile import imwrite
+
+    picture = np.random.default_rng(1).integers(80, 140, (120, 160), dtype=np.uint8)
+    picture[100:104, 20:70] = 255
+    imwrite(small_session.parent / "one" / "layer.tif", picture)
+    text = small_session.read_text()
+    small_session.write_text(text.replace("pixel_size: 0.05 nm", "scale_bar: 10 nm, pixel_size_std: 0.02"))
+    (image,) = arguments(small_session, "tem_thickness")["images"]
+    assert image.attrs["pixel_size_nm"] == pytest.approx([0.2, 0.2])
+    assert image.attrs["pixel_size_std"] == pytest.approx(np.hypot(0.02, 0.01), rel=0.1)
+    assert image["x"].values[-1] == pytest.approx(159 * 0.2)
+    assert image["drawn_over"].values[100:104, 20:70].all()
+    imwrite(small_session.parent / "one" / "layer.tif", picture[:90])
+    with pytest.raises(ReadError, match="no burnt-in scale bar") as caught:
+        arguments(small_session, "tem_thickness")
+    assert "session.yaml" in caught.value.where
+
+
 def test_hand_drawn_labels_and_a_lattice_as_ruler_stand_on_the_image(small_session: Path) -> None:
     labels = np.repeat(np.array([0, 1, 1, 2]), 8)[None].repeat(32, axis=0)
     np.save(small_session.parent / "one" / "labels.npy", labels)

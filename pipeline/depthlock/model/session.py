@@ -18,6 +18,7 @@ from pydantic import (
 from depthlock.model.chemistry import IonEntry
 from depthlock.model.ions import Ion
 from depthlock.model.options import Options
+from depthlock.model.places import Place
 from depthlock.model.units import Degree, Nanometre, Nanosecond, PositiveElectronVolt, Second, SetupLength
 from depthlock.model.xray_lines import Element
 from depthlock.model.yaml_file import fault_below
@@ -97,6 +98,17 @@ class XpsInput(Part):
     )
 
 
+class ScaleBarInput(Part):
+    """A burnt-in scale bar from which the pixel size is taken."""
+
+    length: Nanometre = Field(description="length that the bar's label states")
+    at: Place | None = Field(None, description="a place [x, y] near the bar, where several things look like one")
+
+
+def _as_scale_bar(value: Any) -> Any:
+    return {"length": value} if isinstance(value, str | int | float) else value
+
+
 class TemInput(Part):
     """One TEM image of the layer in cross-section."""
 
@@ -104,6 +116,11 @@ class TemInput(Part):
     pixel_size: Nanometre | None = Field(None, description="size of a pixel; from the file if absent")
     pixel_size_std: Annotated[float, Field(ge=0, le=0.5)] = Field(
         0.0, description="relative standard error of the pixel size"
+    )
+    scale_bar: Annotated[ScaleBarInput, BeforeValidator(_as_scale_bar)] | None = Field(
+        None,
+        description="length on the label of a burnt-in scale bar: the bar is looked for, gives the pixel size with its"
+        " error, and is left out of the analysis with label and banner",
     )
     lattice_spacing: Nanometre | None = Field(None, description="expected spacing of the crystal's fringes, as a hint")
     calibrate_with: Nanometre | None = Field(
@@ -115,6 +132,12 @@ class TemInput(Part):
         " relative to the session file; takes the place of the segmentation",
     )
     frame: int | None = Field(None, ge=0, description="which image of a stack, counted from 0")
+
+    @model_validator(mode="after")
+    def _one_scale(self) -> TemInput:
+        if self.scale_bar is not None and self.pixel_size is not None:
+            raise ValueError("'scale_bar' and 'pixel_size' together; expected one of them: both say what a pixel is")
+        return self
 
     @model_validator(mode="after")
     def _one_use_of_the_lattice(self) -> TemInput:

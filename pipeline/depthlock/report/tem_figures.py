@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 LAYER_COLOUR = "#ffb000"
 INNER_COLOUR = "#00c8ff"
 OUTER_COLOUR = "#ff3b6b"
+BAR_COLOUR = "#7dff4d"
 THICKNESS_COLOURS = "viridis"
 PIXELS_SHOWN = 1024
 """Larger images are binned to this many pixels a side for drawing."""
@@ -98,7 +99,8 @@ def image_caption(thickness: xr.Dataset, image: int) -> str:
     )
     rows, columns = pixel_size(thickness, image)
     size = f"{columns:.4g} nm" if np.isclose(rows, columns, rtol=1e-4) else f"{columns:.4g} by {rows:.4g} nm"
-    return f"{shown} Segmentation: {segmentation}. Scale: {size} a pixel, {scale}."
+    marked = " (its ends in green)" if _burnt_in_bar(thickness, image) else ""
+    return f"{shown} Segmentation: {segmentation}. Scale: {size} a pixel, {scale}{marked}."
 
 
 def positions_in(thickness: xr.Dataset, image: int) -> xr.Dataset:
@@ -126,7 +128,31 @@ def draw_picture(axes: Axes, thickness: xr.Dataset, image: int) -> None:
     size_y, size_x = pixel_size(thickness, image)
     axes.set_aspect(size_y / size_x)
     axes.set_axis_off()
-    draw_scale_bar(axes, size_x, columns, rows)
+    bar = _burnt_in_bar(thickness, image)
+    if bar is None:
+        draw_scale_bar(axes, size_x, columns, rows)
+    else:
+        _mark_bar(axes, bar, rows)
+
+
+def _burnt_in_bar(thickness: xr.Dataset, image: int) -> list[float] | None:
+    """Left, right, top and bottom in pixels of the bar in the picture that gave the scale; None where none did.
+
+    One in a banner was cut off with it.
+    """
+    bars = thickness.attrs.get("scale_bars_px", [])
+    rows = thickness[f"image_{image}"].shape[0]
+    found = [float(edge) for edge in bars[image]] if image < len(bars) else []
+    return found if found and found[3] < rows else None
+
+
+def _mark_bar(axes: Axes, bar: list[float], rows: int) -> None:
+    """Mark both ends of the burnt-in bar as they were measured."""
+    left, right, top, bottom = bar
+    reach = max(0.02 * rows, bottom - top + 1)
+    for end in (left, right):
+        # The bar's ends count from the left edge of the first pixel, the axes from its centre.
+        axes.plot([end - 0.5] * 2, [top - reach, bottom + reach], color=BAR_COLOUR, linewidth=0.8)
 
 
 def draw_boundaries(axes: Axes, here: xr.Dataset) -> None:

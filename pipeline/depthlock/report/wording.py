@@ -27,6 +27,7 @@ FLAGS = {
     "patchy_fringes": "the crystal's edge depends on whether fringes are used to find it",
     "methods_disagree": "two independent methods disagree beyond their errors",
     "scale_unknown": "the image has no scale",
+    "scale_bar_disagrees": "the burnt-in scale bar and the file's own scale disagree; the bar is used",
     "too_few_positions": "the interface is too short for a distribution",
     "no_thickness": "there is no measured thickness, so there is no axis in nanometres",
     "no_interface": "the substrate's interface was not found",

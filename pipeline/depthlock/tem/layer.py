@@ -86,6 +86,7 @@ def measure_layer(
     hint: float | None,
     samples: int,
     rng: np.random.Generator,
+    hidden: NDArray[np.bool_] | None = None,
 ) -> Layer:
     """Find the layer next to the largest crystal.
 
@@ -104,6 +105,8 @@ def measure_layer(
     samples : int
         Posterior draws.
     rng : numpy.random.Generator
+    hidden : ndarray of bool, optional
+        Pixels that are none of the specimen (`hidden.filled` has gone over them).
 
     Returns
     -------
@@ -127,7 +130,7 @@ def measure_layer(
     edges = crystal_edges(crystal)
     if not edges:
         return found
-    fields = make_fields(spectrum, [fit.reflection for fit in lattice], bragg)
+    fields = make_fields(spectrum, [fit.reflection for fit in lattice], bragg, hidden)
     del spectrum
     for edge in edges[:3]:
         sign = outward_sign(edge, crystal.mask, crystal.step)
@@ -184,7 +187,7 @@ def _along_edge(
     inner = _posterior(features, final.inner_side, final.inner, samples, rng)
     outer = _posterior(features, final.outer_side, final.outer, samples, rng)
     first_depth, last_depth = features.reach()
-    used = (first_depth <= inner.mean) & (last_depth >= outer.mean)
+    used = (first_depth <= inner.mean) & (last_depth >= outer.mean) & features.seen(inner.mean, outer.mean)
     if not used.any() or float((outer.mean - inner.mean)[used].mean()) < LEAST_THICKNESS:
         return None, ("no_layer",)
     lit = evenly_lit(features, list(around(features, inner.mean, outer.mean))).values[0]

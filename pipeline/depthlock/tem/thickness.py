@@ -13,6 +13,7 @@ from depthlock.model.errors import MeasurementError
 from depthlock.model.options import ThicknessOptions
 from depthlock.model.quantity import Quantity, assign, join_flags
 from depthlock.tem.hand_labels import layer_from_labels
+from depthlock.tem.hidden import filled
 from depthlock.tem.lattice_result import lattice_spacing
 from depthlock.tem.lattice_scale import calibrated
 from depthlock.tem.layer import measure_layer
@@ -46,8 +47,9 @@ def measure_thickness(images: Sequence[xr.Dataset], options: ThicknessOptions) -
     images : sequence of xr.Dataset
         Contract `tem_image`, one or more of one sample. Read from their attributes: `pixel_size_nm` ([y, x]),
         `pixel_size_std` (relative, 0 if absent), `lattice_spacing_nm` (a hint), `calibrate_with_nm` (a known spacing
-        that corrects the pixel size, and is then no result), `saturated_fraction`. A variable `labels` (0 outside,
-        1 layer, 2 crystal) takes the place of the segmentation; `attrs["segmentation"]` says so.
+        that corrects the pixel size, and is then no result), `saturated_fraction`, `scale_flag` (what is wrong with
+        the scale). A variable `labels` (0 outside, 1 layer, 2 crystal) takes the place of the segmentation;
+        `attrs["segmentation"]` says so. A variable `drawn_over` marks pixels that are none of the specimen.
     options : ThicknessOptions
 
     Returns
@@ -106,6 +108,7 @@ def measure_thickness(images: Sequence[xr.Dataset], options: ThicknessOptions) -
         sources=[str(image.attrs.get("source", "")) for image in images],
         segmentation=[_segmentation(image) for image in images],
         scale_sources=[str(image.attrs.get("scale_source", "")) for image in images],
+        scale_bars_px=[list(image.attrs.get("scale_bar_px", ())) for image in images],
         evidence=[evidence_of(layer) for layer in layers],
         edge_smoothing_nm=options.edge_smoothing,
         # Bounds that one image cannot show (SCIENCE 4); they are not in the intervals.
@@ -152,6 +155,9 @@ def _measure(
     scale = middle if middle > 0 else float(np.std(values))
     hint = image.attrs.get("lattice_spacing_nm")
     values = np.nan_to_num(values, nan=middle) / np.float32(scale)
+    hidden = np.asarray(image["drawn_over"].values, dtype=bool) if "drawn_over" in image else None
+    if hidden is not None:
+        values = filled(values, hidden)
     settings: _Settings = {
         "smoothing": options.edge_smoothing,
         "maximum_thickness": options.maximum_thickness,
@@ -162,16 +168,19 @@ def _measure(
     if "labels" in image:
         labels = np.asarray(image["labels"].values, dtype=np.int8)
         return layer_from_labels(values, labels, pixel, **settings).flagged(*flags)
-    return measure_layer(values, pixel, **settings).flagged(*flags)
+    return measure_layer(values, pixel, hidden=hidden, **settings).flagged(*flags)
 
 
 def _image_flags(values: NDArray[np.float32], image: xr.Dataset) -> tuple[str, ...]:
     finite = values[np.isfinite(values)]
     if finite.size < 0.99 * values.size or min(values.shape) < 32 or float(np.ptp(finite)) == 0.0:
         return ("no_contrast",)
+    if "drawn_over" in image:
+        finite = values[np.isfinite(values) & ~image["drawn_over"].values]
     clipped = max(float(np.mean(finite == finite.max())), float(np.mean(finite == finite.min())))
     clipped = max(clipped, float(image.attrs.get("saturated_fraction", 0.0)))
-    return ("saturated",) if clipped > SATURATED else ()
+    scale = filter(None, [str(image.attrs.get("scale_flag", ""))])
+    return (*(("saturated",) if clipped > SATURATED else ()), *scale)
 
 
 def _streamline_draws(

@@ -28,28 +28,37 @@ COARSE = 0.25
 STIFFNESS = 0.3
 """Change of depth in nm from column to column that costs as much as one standard deviation."""
 
+NEAR = 1.0
+"""Distance in nm from a boundary within which it must be seen."""
+
 CLEAR = 0.7
 """Distance in nm from a boundary within which no seed is taken: blur, overlap and windows mix the sides there."""
 
 
 @dataclass(frozen=True)
 class Fields:
-    """Feature images of one image: brightness and texture without the lattice, and the Bragg amplitude."""
+    """Feature images of one image: brightness and texture without the lattice, and the Bragg amplitude.
+
+    `hidden` marks pixels that are none of the specimen.
+    """
 
     brightness: NDArray[np.float32]
     textures: tuple[NDArray[np.float32], ...]
     bragg: NDArray[np.float32]
     bragg_step: tuple[float, float]
     pixel: tuple[float, float]
+    hidden: NDArray[np.bool_] | None = None
 
 
-def make_fields(spectrum: ImageSpectrum, reflections: list[Reflection], bragg: BraggMap) -> Fields:
+def make_fields(
+    spectrum: ImageSpectrum, reflections: list[Reflection], bragg: BraggMap, hidden: NDArray[np.bool_] | None = None
+) -> Fields:
     """Compute the feature images; texture bands past the camera's own limit are left out."""
     limit = 0.45 / max(spectrum.pixel)
     bands = [(low, min(high, limit)) for low, high in TEXTURE_BANDS if low < 0.7 * limit]
     textures = on_threads(lambda band: spectrum.texture(reflections, *band) ** 2, bands)
     brightness = spectrum.lattice_removed(reflections)
-    return Fields(brightness, tuple(textures), bragg.amplitude, bragg.step, spectrum.pixel)
+    return Fields(brightness, tuple(textures), bragg.amplitude, bragg.step, spectrum.pixel, hidden)
 
 
 @dataclass(frozen=True)
@@ -80,6 +89,14 @@ class StripFeatures:
         """Lower edges of the cells in nm: where a boundary before the cell lies."""
         return np.asarray(self.depth - self.depth_step / 2)
 
+    def seen(self, inner: NDArray[np.float64], outer: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Columns of which nothing is hidden from NEAR inside the inner boundary to NEAR beyond the outer one."""
+        there = np.isfinite(self.values).all(axis=0)
+        first, last = self.reach()
+        depth = self.depth[:, None]
+        looked_at = (depth >= np.maximum(inner - NEAR, first)) & (depth <= np.minimum(outer + NEAR, last))
+        return np.asarray((there | ~looked_at).all(axis=0))
+
     def reach(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """First and last depth in nm inside the image, of each column; inf and -inf in columns outside."""
         there = np.isfinite(self.values).all(axis=0)
@@ -100,6 +117,8 @@ def strip_features(strip: Strip, fields: Fields, columns: int, rows: int) -> Str
 
     depth = strip.depth[: n_v * rows].reshape(n_v, rows).mean(axis=1)
     values = np.stack(on_threads(lambda field: cells(strip.sample(*field)), sampled))
+    if fields.hidden is not None:
+        values[:, cells(strip.sample(fields.hidden.astype(np.float32), fields.pixel)) > 0] = np.nan
     return StripFeatures(values, depth, cells(strip.y), cells(strip.x), rows * step, columns * strip.axis.spacing)
 
 

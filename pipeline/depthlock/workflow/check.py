@@ -129,7 +129,8 @@ def _check_scale(datasets: list[xr.Dataset], raw: RawFile) -> None:
             "the image has no scale" if raw.technique == "tem" else "the element maps have no scale",
             expected="the size of a pixel",
             where=f"{raw.where}: {raw.path}",
-            hint=f"give it in the session: {{{'maps' if raw.maps else 'file'}: ..., pixel_size: 0.03 nm}}",
+            hint=f"give it in the session: {{{'maps' if raw.maps else 'file'}: ..., pixel_size: 0.03 nm}}"
+            + (", or the length on a burnt-in bar's label: {file: ..., scale_bar: 20 nm}" * (raw.technique == "tem")),
         )
 
 

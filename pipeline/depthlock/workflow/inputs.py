@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from depthlock.model.errors import DepthlockError, ReadError, WorkflowError
-from depthlock.model.session import DiffractionInput
+from depthlock.model.session import DiffractionInput, TemInput
+from depthlock.workflow.image_inputs import image_as_told, rescaled
 from depthlock.workflow.jobs import Job, Plan, RawFile
 from depthlock.workflow.stages import Stage, Take
 
@@ -127,9 +128,9 @@ def open_raw(raw: RawFile) -> list[xr.Dataset]:
         raise type(error)(error.found, expected=error.expected, where=place, hint=error.hint) from error
     datasets = list(opened) if isinstance(opened, list | tuple) else [opened]
     if raw.technique == "tem":
-        return [_labelled(_scaled(image, raw), raw) for image in datasets]
+        return [image_as_told(image, raw) for image in datasets]
     if raw.technique == "eds":
-        return [_with_factors(_rescaled(maps, raw), raw) for maps in datasets]
+        return [_with_factors(rescaled(maps, raw), raw) for maps in datasets]
     if raw.technique == "xps" and "series" in raw.settings:
         return [_in_series(region, raw) for region in datasets]
     if raw.technique == "diffraction":
@@ -138,7 +139,7 @@ def open_raw(raw: RawFile) -> list[xr.Dataset]:
 
 
 _SPECTRA_SETTINGS = frozenset({"series"})
-_IMAGE_SETTINGS = frozenset({"pixel_size", "pixel_size_std", "lattice_spacing", "calibrate_with", "labels"})
+_IMAGE_SETTINGS = frozenset(TemInput.model_fields) - {"frame"}
 _MAP_SETTINGS = frozenset({"pixel_size", "k_factors", "k_factor_std"})
 
 
@@ -184,7 +185,7 @@ def _mapped(raw: RawFile) -> xr.Dataset:
     except ReadError as error:
         place = f"{raw.where}: {error.where}" if raw.where else error.where
         raise ReadError(error.found, expected=error.expected, where=place, hint=error.hint) from error
-    return _with_factors(_rescaled(maps, raw), raw)
+    return _with_factors(rescaled(maps, raw), raw)
 
 
 def _with_factors(maps: xr.Dataset, raw: RawFile) -> xr.Dataset:
@@ -195,49 +196,3 @@ def _with_factors(maps: xr.Dataset, raw: RawFile) -> xr.Dataset:
     return maps.assign_attrs(
         k_factors=json.dumps(factors, sort_keys=True), k_factor_std=float(raw.settings.get("k_factor_std", 0.0))
     )
-
-
-def _rescaled(image: xr.Dataset, raw: RawFile) -> xr.Dataset:
-    """Put the session's pixel size on an image or maps, in place of the file's."""
-    import numpy as np
-
-    image = image.copy(deep=False)
-    size = raw.settings.get("pixel_size")
-    if size is None:
-        return image
-    in_file = image.attrs.get("pixel_size_nm")
-    if in_file is not None:
-        image.attrs["pixel_size_nm_in_file"] = in_file
-    image.attrs["pixel_size_nm"] = [float(size), float(size)]
-    image.attrs["scale_source"] = "session"
-    return image.assign_coords(
-        {axis: (axis, np.arange(image.sizes[axis]) * float(size), {"units": "nm"}) for axis in ("y", "x")}
-    )
-
-
-def _scaled(image: xr.Dataset, raw: RawFile) -> xr.Dataset:
-    """Put what the session says about scale and lattice on an image."""
-    settings = raw.settings
-    image = _rescaled(image, raw)
-    image.attrs["pixel_size_std"] = float(settings.get("pixel_size_std", 0.0))
-    if "lattice_spacing" in settings:
-        image.attrs["lattice_spacing_nm"] = float(settings["lattice_spacing"])
-    if "calibrate_with" in settings:
-        image.attrs["calibrate_with_nm"] = float(settings["calibrate_with"])
-    return image
-
-
-def _labelled(image: xr.Dataset, raw: RawFile) -> xr.Dataset:
-    """Lay the hand-corrected labels on an image, where the session names some."""
-    if not raw.labels:
-        return image
-    from depthlock.readers.label_images import read_labels
-
-    try:
-        labels = read_labels(Path(raw.labels), (image.sizes["y"], image.sizes["x"]))
-    except ReadError as error:
-        place = f"{raw.where}: {error.where}" if raw.where else error.where
-        raise ReadError(error.found, expected=error.expected, where=place, hint=error.hint) from error
-    image = image.assign(labels=(("y", "x"), labels, {"units": "1"}))
-    image.attrs["labels_source"] = Path(raw.labels).name
-    return image
