@@ -31,5 +31,16 @@ def test_no_doublet_is_called_a_singlet_without_a_flag() -> None:
         for counts in (1e3, 1e5):
             found = fit_doublet(DoubletDesign(separation, 0.5, counts), 7)
             assert found.both_detected or found.flags, (separation, counts)
-    for separation, counts in ((0.6, 1e5), (0.9, 1e4), (1.3, 1e3)):
-        assert fit_doublet(DoubletDesign(separation, 0.5, counts), 8, components=1).flags, (separation, counts)
+
+
+@pytest.mark.parametrize("counts", [300.0, 3e3, 3e4, 1e5])
+def test_no_doublet_fitted_as_one_line_goes_without_a_flag(counts: float) -> None:
+    for separation, ratio in ((0.48, 1.0), (0.48, 0.5), (0.6, 0.2), (0.9, 0.5), (1.3, 1.0)):
+        assert fit_doublet(DoubletDesign(separation, ratio, counts), 8, components=1).flags, (separation, ratio)
+
+
+def test_with_counts_enough_a_single_line_is_called_one_and_a_close_doublet_two() -> None:
+    assert not fit_doublet(DoubletDesign(0.0, 0.0, 1e5), 9, components=1).flags
+    assert "under_fitted" in fit_doublet(DoubletDesign(0.48, 1.0, 1e5), 9, components=1).flags
+    few = fit_doublet(DoubletDesign(0.0, 0.0, 300.0), 9, components=1).flags
+    assert few == "unresolved_possible"

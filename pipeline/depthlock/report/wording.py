@@ -85,6 +85,7 @@ FLAGS = {
     "no_core_level": "the sample has surveys only",
     "given_by_session": "the session gives this value; it was not measured",
     "secondary_reference": "the charge reference is not the library's first choice",
+    "unresolved_possible": "two lines closer than separation_limit would look like this one at these counts",
     "differential_charging": "regions of this level are shifted by different amounts",
     "charge_reference": "held at its known energy as the charge reference; measured is the shift of the level",
     "outlier_level": "this level's intensity does not belong to the series",

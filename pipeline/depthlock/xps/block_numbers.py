@@ -15,6 +15,7 @@ from depthlock.xps.fit import GroupFit
 from depthlock.xps.model_checks import WindowSpread
 from depthlock.xps.shapes import FloatArray
 from depthlock.xps.solver import Normal, block_slices
+from depthlock.xps.unresolved import Unresolved
 
 Flags = NDArray[np.object_]
 
@@ -23,7 +24,8 @@ Flags = NDArray[np.object_]
 class GroupResult:
     """A fitted group, the components held near the library's shape, and errors (with areas at zero free, and held).
 
-    `windows` and `missing` say, a block each, what areas owe to the windows' ends and where a line is lacking (eV).
+    `windows`, `missing` and `doublets` say, a block each, what areas owe to the windows' ends, where a line is lacking
+    (eV), and which lines may be two.
     """
 
     fit: GroupFit
@@ -33,6 +35,7 @@ class GroupResult:
     bounded_errors: Covariance
     windows: tuple[WindowSpread, ...]
     missing: tuple[float | None, ...]
+    doublets: tuple[Unresolved, ...]
 
 
 @dataclass(frozen=True)

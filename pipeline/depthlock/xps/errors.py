@@ -60,7 +60,15 @@ def normal_at(fit: GroupFit) -> Normal:
     return normal_equations(fit.blocks, fit.shared, fit.state, fit.weights)[1]
 
 
-def covariance(fit: GroupFit, normal: Normal | None = None, *, hold_zero: bool = False) -> Covariance:
+def at_zero(fit: GroupFit) -> NDArray[np.bool_]:
+    """Level parameters that are areas of zero, (levels, n)."""
+    found = np.zeros((fit.state.shift.size, sum(block.level_parameters for block in fit.blocks) + 1), dtype=bool)
+    for block, level, part in zip(fit.blocks, fit.state.level, block_slices(fit.blocks), strict=True):
+        found[:, part.start : part.start + block.components] = level[:, : block.components] <= 0.0
+    return found
+
+
+def covariance(fit: GroupFit, normal: Normal | None = None, *, stopped: NDArray[np.bool_] | None = None) -> Covariance:
     """Covariance from the normal matrix.
 
     Parameters
@@ -68,9 +76,10 @@ def covariance(fit: GroupFit, normal: Normal | None = None, *, hold_zero: bool =
     fit : GroupFit
     normal : Normal, optional
         As given by `normal_at`.
-    hold_zero : bool
-        Hold areas at zero there. As a rule they count as free: the error of a neighbour must not profit from a bound
-        that the truth need not be at. A sum over all states of a core level does not gain what a neighbour loses.
+    stopped : ndarray (levels, n) of bool, optional
+        Level parameters that count as held, such as areas `at_zero`. As a rule they count as free: the error of a
+        neighbour must not profit from a bound that the truth need not be at. A sum over all states of a core level
+        does not gain what a neighbour loses.
 
     Returns
     -------
@@ -79,9 +88,8 @@ def covariance(fit: GroupFit, normal: Normal | None = None, *, hold_zero: bool =
     """
     normal = normal_at(fit) if normal is None else normal
     empty = np.einsum("lii->li", normal.level_level) <= 0
-    if hold_zero:
-        for block, level, part in zip(fit.blocks, fit.state.level, block_slices(fit.blocks), strict=True):
-            empty[:, part.start : part.start + block.components] |= level[:, : block.components] <= 0.0
+    if stopped is not None:
+        empty |= stopped
     held = hold(normal, empty, fit.shared.held)
     size = held.shared_shared.shape[0]
     scale = 1.0 / np.sqrt(np.einsum("lii->li", held.level_level))

@@ -256,7 +256,7 @@ def line_shape(name: str, distance: FloatArray, fwhm: FloatArray, mixing: float,
     return tabulated_line(name).evaluate(distance, fwhm)
 
 
-def _line_shapes(
+def line_shapes(
     block: Block, shared: FloatArray, place: FloatArray, width: FloatArray, *, derivatives: bool
 ) -> LineShape:
     """All lines of a block, (levels, lines, points), at measured energies and with widths (levels, lines)."""
@@ -305,7 +305,7 @@ def evaluate(
     at_levels = np.repeat(shared[None, :], level.shape[0], axis=0)
     at_levels[:, block.freed] += level[:, block.deviations]
     place, width = shift[:, None] + lines.energies(at_levels), at_levels[:, lines.width]
-    shape = _line_shapes(block, shared, place, width, derivatives=jacobian)
+    shape = line_shapes(block, shared, place, width, derivatives=jacobian)
     membership = np.zeros((count, lines.component.size))
     membership[lines.component, np.arange(lines.component.size)] = lines.share
     density = np.matmul(membership, shape.density)

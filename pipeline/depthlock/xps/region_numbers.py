@@ -159,9 +159,14 @@ def _shape_columns(
     columns = _symmetric("position", position, position_std * worst)
     columns |= _symmetric("fwhm", fwhm, width_std * worst)
     columns["fwhm_lower"] = np.maximum(columns["fwhm_lower"], 0.0)
+    block = fit.blocks[numbers.number]
+    two = numbers.group.doublets[numbers.number].possible[block.labels.index(label)]
+    hidden = "unresolved_possible" if two else ""
     reasons = {
-        "position": join_flags(_shape_reasons(numbers, label, index, float(np.median(position_std))), shift.flag),
-        "fwhm": _shape_reasons(numbers, label, width, float(np.median(width_std))),
+        "position": join_flags(
+            _shape_reasons(numbers, label, index, float(np.median(position_std))), hidden, shift.flag
+        ),
+        "fwhm": join_flags(_shape_reasons(numbers, label, width, float(np.median(width_std))), hidden),
     }
     return columns, reasons
 

@@ -16,7 +16,7 @@ from depthlock.xps.assign import Assignment
 from depthlock.xps.block_numbers import BlockNumbers, GroupResult, block_numbers, joined, where
 from depthlock.xps.charge import CommonShift
 from depthlock.xps.curves import curve_variables
-from depthlock.xps.errors import covariance, normal_at
+from depthlock.xps.errors import at_zero, covariance, normal_at
 from depthlock.xps.fit import GroupFit
 from depthlock.xps.hazards import hazards
 from depthlock.xps.model_checks import missing_line, window_spread
@@ -25,6 +25,7 @@ from depthlock.xps.reference import EnergyFrame
 from depthlock.xps.region_numbers import Columns, ShiftNumbers, add_region
 from depthlock.xps.shapes import FloatArray
 from depthlock.xps.tabulated import nearest_la
+from depthlock.xps.unresolved import unresolved, within_bounds
 
 LEAST_TAIL = 0.02
 """Share of short tails below which a line is a plain pseudo-Voigt to programs that know no other."""
@@ -35,10 +36,14 @@ COMPONENT_UNITS = {"area": "count * eV / s", "fraction": "1", "position": "eV", 
 def group_result(fit: GroupFit, absent: set[str]) -> GroupResult:
     """A fitted group with its errors."""
     normal = normal_at(fit)
-    bounded = covariance(fit, normal, hold_zero=True)
+    bounded = covariance(fit, normal, stopped=at_zero(fit))
     errors = covariance(fit, normal)
-    missing = tuple(missing_line(fit, number) for number in range(len(fit.blocks)))
-    return GroupResult(fit, frozenset(absent), normal, errors, bounded, tuple(window_spread(fit, errors)), missing)
+    blocks = range(len(fit.blocks))
+    movable = within_bounds(fit, normal)
+    doublets = tuple(unresolved(fit, movable, number) for number in blocks)
+    missing = tuple(missing_line(fit, number) or doublets[number].second for number in blocks)
+    windows = tuple(window_spread(fit, errors))
+    return GroupResult(fit, frozenset(absent), normal, errors, bounded, windows, missing, doublets)
 
 
 def _shift(groups: Sequence[GroupResult], frame: EnergyFrame, common: CommonShift | None) -> ShiftNumbers:
@@ -183,7 +188,15 @@ def _diagnostics(reported: Sequence[tuple[BlockNumbers, int]]) -> dict[str, xr.V
         "noise_scale": xr.Variable(dims, np.stack(scale, axis=1), {"units": "1"}),
         "reduced_chi_square": xr.Variable(dims, np.stack(reduced, axis=1), {"units": "1"}),
         "shirley_step": xr.Variable(dims, np.stack(steps, axis=1), {"units": "1/eV"}),
+        "separation_limit": xr.Variable(("component",), _separations(reported), {"units": "eV"}),
     }
+
+
+def _separations(reported: Sequence[tuple[BlockNumbers, int]]) -> FloatArray:
+    """Least distance at which a component had shown as two lines; infinite where none had, NaN where not asked."""
+    return np.concatenate(
+        [numbers.group.doublets[numbers.number].limit[numbers.inside(place)] for numbers, place in reported]
+    )
 
 
 def _line_forms(reported: Sequence[tuple[BlockNumbers, int]]) -> dict[str, xr.Variable]:
