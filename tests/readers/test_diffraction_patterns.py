@@ -49,3 +49,15 @@ def test_colours_and_stacks_are_told(tmp_path: Path) -> None:
     with pytest.raises(ReadError, match="stack of 2"):
         registry.read(path, reader="diffraction_patterns")
     assert np.array_equal(registry.read(path, reader="diffraction_patterns", frame=1)["intensity"].values, COUNTS + 1)
+
+
+def test_the_largest_number_is_a_mark_or_too_many_counts(tmp_path: Path) -> None:
+    counts = COUNTS.astype(np.uint16)
+    counts[3, 4] = 65535
+    tifffile.imwrite(tmp_path / "a.tif", counts)
+    found = registry.read(tmp_path / "a.tif", reader="diffraction_patterns")
+    assert np.isnan(found["intensity"].values[3, 4])
+    assert not found["saturated"].any()
+    counts[3, 5] = 60000
+    tifffile.imwrite(tmp_path / "b.tif", counts)
+    assert np.flatnonzero(registry.read(tmp_path / "b.tif", reader="diffraction_patterns")["saturated"]) == [154]

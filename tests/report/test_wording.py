@@ -48,3 +48,11 @@ def test_what_no_sample_holds_is_no_headline() -> None:
     found = {**row, "sample": "B", "value": 2.0, "flag": ""}
     assert headline_rows([absent], ["A", "B"]) == []
     assert [cell["value"] for cell in headline_rows([absent, found], ["A", "B"])[0]["cells"]] == ["not measured", "2"]
+
+
+def test_one_pattern_of_several_is_no_headline() -> None:
+    rows = [
+        {"sample": "A", "technique": "diffraction", "quantity": "texture_share", "target": target, "value": 0.3,
+         "ci_low": 0.2, "ci_high": 0.4, "unit": "1", "flag": ""} for target in ("001", "001 (pattern 1)")
+    ]  # fmt: skip
+    assert [row["label"] for row in headline_rows(rows, ["A"])] == ["texture share, 001"]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import least_squares
+from scipy.special import ndtr
 
 FWHM = 2.0 * np.sqrt(2.0 * np.log(2.0))
 """Full width at half maximum of a Gaussian over its standard deviation."""
@@ -15,6 +16,8 @@ FWHM = 2.0 * np.sqrt(2.0 * np.log(2.0))
 PREFERRED = 25.0
 """Decrease of chi-square from which a ring counts as oriented: five standard deviations for one more parameter."""
 
+FINE = 720
+"""Steps of the directions over which the fitted orientation is summed."""
 
 TILTED = 9.0
 """Decrease of chi-square from which the mean direction is neither the film's normal nor in its plane."""
@@ -37,15 +40,17 @@ class Orientation:
     share: tuple[float, float]
 
 
-def total_weights(azimuth: NDArray[np.float64], seen: NDArray[np.bool_], fibre: bool) -> tuple[
-    NDArray[np.float64], NDArray[np.float64]
-]:  # fmt: skip
+def total_weights(
+    azimuth: NDArray[np.float64], at: NDArray[np.float64], seen: NDArray[np.bool_], fibre: bool
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Weights that turn a ring's intensities into its total over all lattice directions.
 
     Parameters
     ----------
     azimuth : ndarray, shape (n,)
         Bin centres in degree.
+    at : ndarray, shape (n,)
+        Mean azimuth of the pixels in each bin, at which its value stands.
     seen : ndarray of bool, shape (n,)
         Azimuths with a value; at least one.
     fibre : bool
@@ -56,8 +61,8 @@ def total_weights(azimuth: NDArray[np.float64], seen: NDArray[np.bool_], fibre: 
     Returns
     -------
     weights, filled : ndarray, shape (n,)
-        `weights` sums over the values seen, where azimuths that are not seen take the interpolated value of their
-        neighbours; `filled` is the part of it that stands for those. The weights of a uniform ring add up to 1.
+        `weights` sums over the values seen, interpolated to the bins' centres, those of bins that are not seen, too;
+        `filled` is the part of it that stands for the latter. The weights of a uniform ring add up to 1.
     """
     n = azimuth.size
     belt = np.sin(np.radians(azimuth)) if fibre else np.ones(n)
@@ -68,18 +73,17 @@ def total_weights(azimuth: NDArray[np.float64], seen: NDArray[np.bool_], fibre: 
         np.add.at(belt, np.minimum(np.arange(n) + 1, n - 1), slope)
         np.add.at(belt, np.maximum(np.arange(n) - 1, 0), -slope)
     belt = belt / belt.sum()
-    places = np.flatnonzero(seen)
-    filled = np.zeros(n)
-    for missing in np.flatnonzero(~seen):
-        right = int(np.searchsorted(places, missing))
-        if right in (0, places.size):
-            filled[places[min(right, places.size - 1)]] += belt[missing]
-            continue
-        before, after = places[right - 1], places[right]
-        part = (missing - before) / (after - before)
-        filled[before] += (1.0 - part) * belt[missing]
-        filled[after] += part * belt[missing]
-    return np.where(seen, belt, 0.0) + filled, filled
+    order = np.flatnonzero(seen)[np.argsort(at[seen], kind="stable")]
+    weights, filled = np.zeros(n), np.zeros(n)
+    for number, centre in enumerate(azimuth):
+        right = int(np.searchsorted(at[order], centre))
+        before, after = order[max(right - 1, 0)], order[min(right, order.size - 1)]
+        apart = at[after] - at[before]
+        part = (centre - at[before]) / apart if apart > 0 else 0.0
+        for place, share in ((before, 1.0 - part), (after, part)):
+            weights[place] += share * belt[number]
+            filled[place] += share * belt[number] * (not seen[number])
+    return weights, filled
 
 
 def orientation_of(
@@ -119,7 +123,7 @@ def orientation_of(
                 start = np.clip([max(float(np.quantile(y, 0.1)), 0.0), height, centre, width],
                                 bounds[0] + 1e-9, bounds[1] - 1e-9)  # fmt: skip
                 tries.append(least_squares(
-                    lambda p: (p[0] + p[1] * _directions(x, p[2], p[3], period, fibre) - y) / error, start,
+                    lambda p: (p[0] + p[1] * _directions(x, p[2], p[3], period, fibre, step) - y) / error, start,
                     bounds=bounds, x_scale=[abs(level) + 1e-9, abs(level) + 1e-9, 5.0, 5.0],
                 ))  # fmt: skip
         return min(tries, key=lambda fit: float(fit.cost))
@@ -140,11 +144,12 @@ def orientation_of(
     excess = max(1.0, 2.0 * best.cost / max(int(seen.sum()) - 4, 1))
     covariance = np.zeros((4, 4))
     covariance[np.ix_(free, free)] = excess * np.linalg.pinv(best.jac[:, free].T @ best.jac[:, free])
-    belt = np.sin(np.radians(azimuth)) if fibre else np.ones(azimuth.size)
+    fine = (np.arange(FINE) + 0.5) * reach / FINE
+    belt = np.sin(np.radians(fine)) if fibre else np.ones(FINE)
     belt = belt / belt.sum()
 
     def share(p: NDArray[np.float64]) -> float:
-        oriented = float(p[1] * (belt @ _directions(azimuth, p[2], p[3], period, fibre)))
+        oriented = float(p[1] * (belt @ _directions(fine, p[2], p[3], period, fibre, reach / FINE)))
         return oriented / max(oriented + float(p[0]), 1e-300)
 
     slope = np.zeros(4)
@@ -162,10 +167,12 @@ def orientation_of(
 
 
 def _directions(
-    azimuth: NDArray[np.float64], centre: float, sigma: float, period: float, fibre: bool
+    azimuth: NDArray[np.float64], centre: float, sigma: float, period: float, fibre: bool, step: float
 ) -> NDArray[np.float64]:
-    """A Gaussian with its images by symmetry, of height one where they do not meet."""
+    """A Gaussian with its images by symmetry, of height one where they do not meet, averaged over bins of `step`."""
     images = [centre - period, centre, centre + period]
     images += [-image for image in images] if fibre else []
-    total = sum(np.exp(-0.5 * ((azimuth - image) / sigma) ** 2) for image in images)
-    return np.asarray(total)
+    total = np.zeros(azimuth.size)
+    for image in images:
+        total += ndtr((azimuth - image + 0.5 * step) / sigma) - ndtr((azimuth - image - 0.5 * step) / sigma)
+    return np.asarray(total * np.sqrt(2.0 * np.pi) * sigma / step)

@@ -27,7 +27,7 @@ class Regrouped:
     Attributes
     ----------
     q : ndarray, shape (n_q,)
-        Bin centres in 1/nm.
+        Mean scattering vector in 1/nm of the pixels in each bin; the bin's centre where there are none.
     azimuth : ndarray, shape (n_azimuth,)
         Bin centres in degree: 0 to 90 from the film's normal at grazing incidence, 0 to 180 in
         transmission, from the picture's right towards its bottom.
@@ -64,6 +64,7 @@ class Pattern:
         angle = measured.attrs.get("incident_angle_degree")
         self.counts = measured["intensity"].values.astype(np.float64)
         self.masked = ~(np.isfinite(self.counts) & (self.counts >= 0))
+        self.saturated = np.asarray(measured["saturated"].values, bool) if "saturated" in measured else None
         self.polarisation = polarisation
         self.incident = None if angle is None else float(np.radians(float(angle)))
         self.orientation = UPWARDS[str(measured.attrs.get("normal", "top"))]
@@ -94,40 +95,60 @@ class Pattern:
             )
         return float(q[~self.masked].min()), float(q[~self.masked].max())
 
-    def regroup(self, low: float, high: float, bins: int, step: float) -> Regrouped:
-        """Counts between two scattering vectors in 1/nm, on `bins` bins, with azimuths about `step` degree wide."""
+    def is_saturated(self, low: float, high: float) -> bool:
+        """Whether pixels between two scattering vectors in 1/nm hold more than they can count."""
+        if self.saturated is None or not self.saturated.any():
+            return False
+        q = self._integrator.array_from_unit(unit="q_nm^-1")[self.saturated]
+        return bool(((q > low) & (q < high)).any())
+
+    def regroup(self, low: float, high: float, bins: int, step: float, *, folded: bool = True) -> Regrouped:
+        """Counts between two scattering vectors in 1/nm, on `bins` bins, with azimuths about `step` degree wide.
+
+        Without `folded`, the two sides that are one lattice direction are kept apart: the azimuths of the second one
+        follow, from `span` on.
+        """
         number = max(2, round(self.span / step))
         common: dict[str, Any] = {
             "mask": self.masked.astype(np.int8), "correctSolidAngle": True, "method": UNSPLIT,
             "polarization_factor": self.polarisation,
         }  # fmt: skip
-        counts, exposure, pixels = self._folded(
-            np.where(self.masked, 0.0, self.counts), low, high, bins, number, common
-        )
-        angles, _, _ = self._folded(self._angle, low, high, bins, number, common)
+        summed = self._folded if folded else self._sides
+        counts, exposure, pixels = summed(np.where(self.masked, 0.0, self.counts), low, high, bins, number, common)
+        pixel_q = self._integrator.array_from_unit(unit="q_nm^-1")
+        angles, vectors = (summed(of, low, high, bins, number, common)[0] for of in (self._angle, pixel_q))
         moment = exposure * angles / np.maximum(pixels, 1.0)
         edges = np.linspace(low, high, bins + 1)
-        azimuth = (np.arange(number) + 0.5) * self.span / number
-        return Regrouped(0.5 * (edges[1:] + edges[:-1]), azimuth, counts, exposure, moment)
+        azimuth = (np.arange(counts.shape[0]) + 0.5) * self.span / number
+        held = pixels.sum(axis=0)
+        q = np.where(held > 0, vectors.sum(axis=0) / np.maximum(held, 1.0), 0.5 * (edges[1:] + edges[:-1]))
+        return Regrouped(q, azimuth, counts, exposure, moment)
 
     def _folded(
         self, picture: NDArray[np.float64], low: float, high: float, bins: int, number: int, common: dict[str, Any]
     ) -> NDArray[np.float64]:
         """Sums of a picture, of its exposure and of its pixels; (3, n_azimuth, n_q)."""
+        sides = self._sides(picture, low, high, bins, number, common)
+        return np.asarray(sides[:, :number] + sides[:, number:])
+
+    def _sides(
+        self, picture: NDArray[np.float64], low: float, high: float, bins: int, number: int, common: dict[str, Any]
+    ) -> NDArray[np.float64]:
+        """The same, one side after the other: (3, 2 n_azimuth, n_q)."""
         if self.incident is None:
             found = self._integrator.integrate2d(
                 picture, bins, 2 * number, unit="q_nm^-1", radial_range=(low, high), azimuth_range=(-180.0, 180.0),
                 error_model="poisson", **common,
             )  # fmt: skip
             whole = np.stack([found.sum_signal, found.sum_normalization, found.count]).astype(np.float64)
-            return np.asarray(whole[:, number:] + whole[:, :number])  # opposite sides are one lattice direction
+            return np.concatenate([whole[:, number:], whole[:, :number]], axis=1)
         found = self._integrator.integrate2d_grazing_incidence(
             picture, npt_ip=2 * number, unit_ip="chigi_deg", ip_range=(-90.0, 90.0), npt_oop=bins,
             unit_oop="qtot_nm^-1", oop_range=(low, high), sample_orientation=self.orientation,
             incident_angle=self.incident, tilt_angle=0.0, angle_unit="rad", error_model="poisson", **common,
         )  # fmt: skip
         whole = np.stack([found.sum_signal.T, found.sum_normalization.T, found.count.T]).astype(np.float64)
-        return np.asarray(whole[:, number:] + whole[:, number - 1 :: -1])  # left and right of the film's normal
+        return np.concatenate([whole[:, number:], whole[:, number - 1 :: -1]], axis=1)
 
     def _fibre_array(self, unit: str) -> NDArray[np.float64]:
         from pyFAI.units import get_unit_fiber

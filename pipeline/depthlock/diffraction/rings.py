@@ -1,40 +1,42 @@
-"""Rings of neighbouring reflections: position and width from all azimuths together, intensity azimuth by azimuth."""
+"""Rings of neighbouring reflections: one position and width for all azimuths, intensity azimuth by azimuth."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import maximum_filter1d
 from scipy.optimize import least_squares
-from scipy.special import xlogy
 
+from depthlock.diffraction.cells import LEVELS, SHAPE, Cells, Strengths, ring_shapes
 from depthlock.diffraction.regroup import Regrouped
 
 DETECTED = 5.0
 """Standard deviations of its counts from which a reflection has a position and a width."""
 
-COVERED = 0.5
-"""Share of a ring's shape that pixels must cover at an azimuth; near the beam some bins hold no pixel."""
-
-BINS_PER_PIXEL = 3
-"""Bins of scattering vector in the width of a pixel: none is averaged over; bins without pixels carry no weight."""
-
 TURNS = 3
-"""Common fits; each takes the rings' spread over azimuth from the one before."""
+"""Fits; each takes the counts' variances, and what is seen of the rings, from the one before."""
 
-LEAST_BINS = 8
-"""Bins with pixels that an azimuth needs."""
+WIDTHS = (0.015, 0.05)
+"""Relative widths to start from."""
 
-_TINY = 1e-9
-_OWN = 4
-"""Parameters of one ring: area, position, FWHM, Lorentzian share; two of the background go before."""
+OVAL = 0.003
+"""Relative scatter of a ring's scattering vector over azimuth from which it is not round."""
+
+UNEVEN = 3.0
+"""Chi-square an azimuth from which the scatter is not one of counting."""
+
+LEAST_SECTORS = 6
+"""Azimuths needed to tell."""
+
+HALO = 3.0
+"""Standard deviation in 1/nm of the narrowest amorphous halo: its atoms are ordered over about a nanometre."""
 
 
 @dataclass(frozen=True)
 class Rings:
-    """Neighbouring reflections on one linear background.
+    """Neighbouring reflections on one smooth background.
 
     Attributes
     ----------
@@ -43,14 +45,15 @@ class Rings:
     counts, counts_std : ndarray, shape (n,)
         Counts above the background, all azimuths together.
     detected : ndarray of bool, shape (n,)
-    shape_error : ndarray, shape (n,)
-        Relative error of all of a ring's intensities that comes from its width and shape.
     azimuth : ndarray, shape (n, n_azimuth)
         Mean azimuth in degree of the pixels on each ring; the bin's centre where there are none.
     intensity : ndarray, shape (n, n_azimuth)
         Corrected counts a pixel times 1/nm, integrated over the ring's width; NaN where pixels do not cover the ring.
     covariance : ndarray, shape (n_azimuth, n, n)
-        Poisson covariance of the intensities.
+        Poisson covariance of the intensities, for the shapes that were found.
+    shape_slopes : ndarray, shape (n_shapes, n, n_azimuth)
+        Change of the intensities with each shape parameter, which all azimuths share.
+    shape_covariance : ndarray, shape (n_shapes, n_shapes)
     """
 
     position: NDArray[np.float64]
@@ -60,10 +63,11 @@ class Rings:
     counts: NDArray[np.float64]
     counts_std: NDArray[np.float64]
     detected: NDArray[np.bool_]
-    shape_error: NDArray[np.float64]
     azimuth: NDArray[np.float64]
     intensity: NDArray[np.float64]
     covariance: NDArray[np.float64]
+    shape_slopes: NDArray[np.float64]
+    shape_covariance: NDArray[np.float64]
 
 
 def fit_rings(data: Regrouped, expected: NDArray[np.float64], search: float) -> Rings:
@@ -81,209 +85,204 @@ def fit_rings(data: Regrouped, expected: NDArray[np.float64], search: float) -> 
     Returns
     -------
     Rings
-        Positions maximise the Poisson likelihood of the counts summed over azimuth, with pseudo-Voigt rings on a linear
-        background. Intensities at each azimuth are linear in the counts, with the shapes held and weights from the
-        common fit, and so have no bias at low counts.
+        Pseudo-Voigt rings on a parabola, which the amorphous halo is over a window. The shapes minimise chi-square over
+        all bins, with intensities, level and slope of the background free at every azimuth (variable projection: Golub
+        & Pereyra, SIAM J. Numer. Anal. 10, 413 (1973)) and variances from the model: neither how a ring's intensity is
+        spread over azimuth nor low counts bias them.
     """
-    seen = data.exposure.sum(axis=0) > 0
-    q, total = data.q[seen], data.exposure.sum(axis=0)[seen]
-    n = expected.size
-    counts, exposure = data.counts.sum(axis=0)[seen], np.tile(total, (n + 1, 1))
+    cells = Cells(data, expected.size)
+    shape = _started(cells, expected, search)
+    free = np.ones(shape.size, dtype=bool)
+    detected = np.ones(expected.size, dtype=bool)
     for turn in range(TURNS):
-        parameters = _likeliest(q, counts, exposure, expected, search)
+        cells.cover(shape)
+        shape = _fitted(cells, shape, free, expected, search).x
+        found = cells.strengths(shape)
         if turn + 1 < TURNS:
-            shapes = np.stack([_shape(parameters[_own(k)], q) for k in range(n)])
-            level, intensity, _ = _by_azimuth(data, seen, shapes, _expected(parameters, q, exposure) / total)
-            counts, exposure = _weighted(data, seen, level, intensity, (counts, exposure))
-    model = _expected(parameters, q, exposure)
-    slopes = _slopes(parameters, q, exposure)
-    free = _free(parameters, expected, search)
-    covariance = _inverse(slopes[:, free].T @ (slopes[:, free] / model[:, None]))
-    # Structure that the model lacks shows as deviance; it widens the errors.
-    excess = max(1.0, _deviance(counts, model) @ _deviance(counts, model) / max(q.size - int(free.sum()), 1))
-    covariance *= excess
-    std = np.full(parameters.size, np.nan)
-    std[free] = np.sqrt(np.clip(np.diag(covariance), 0.0, None))
-    linear = np.zeros(parameters.size, dtype=bool)
-    linear[:2] = True
-    linear[2::_OWN] = True
-    held = excess * _inverse(slopes[:, linear].T @ (slopes[:, linear] / model[:, None]))
-    area, area_std = parameters[2::_OWN], std[2::_OWN]
-    detected = (area > DETECTED * area_std) & free[3::_OWN]
-    shaped = np.clip(area_std**2 - np.diag(held)[2:], 0.0, None)
-    shape_error = np.where(detected, np.sqrt(shaped) / np.maximum(area, _TINY), 0.0)
-    known = parameters.copy()
-    typical = float(np.median(known[4::_OWN][detected])) if detected.any() else 0.05 * float(expected.mean())
-    known[3::_OWN] = np.where(detected, known[3::_OWN], expected)
-    known[4::_OWN] = np.where(detected, known[4::_OWN], typical)
-    shapes = np.stack([_shape(known[_own(k)], q) for k in range(n)])
-    totals = (shapes * exposure[1:]).sum(axis=1)
-    _, intensity, spread = _by_azimuth(data, seen, shapes, model / total)
+            cells.weigh(shape, found)
+        detected = _detected(cells, found, shape)
+        shape, free = _with_undetected_held(shape, detected, expected)
+    found = cells.strengths(shape)
+    free &= _off_bounds(shape, expected, search)
+    slopes, covariance = _shape_errors(cells, found, shape, free, expected)
+    excess = _excess(cells, found)
+    std = np.full(shape.size, np.nan)
+    std[free] = np.sqrt(np.diag(covariance))
+    detected &= free[1::SHAPE]
+    counts, totals = _counts(cells, found, shape)
+    shared = np.einsum("sak,ak->sk", slopes[:, :, LEVELS:], totals)
+    own = excess * np.einsum("akk,ak->k", found.covariance[:, LEVELS:, LEVELS:], totals**2)
+    unseen = ~(cells.covered & cells.used[:, None]).T
     return Rings(
-        position=known[3::_OWN],
-        position_std=np.where(detected, std[3::_OWN], np.nan),
-        width=np.where(detected, known[4::_OWN], np.nan),
-        width_std=np.where(detected, std[4::_OWN], np.nan),
-        counts=area * totals,
-        counts_std=area_std * totals,
+        position=shape[1::SHAPE],
+        position_std=np.where(detected, std[1::SHAPE], np.nan),
+        width=np.where(detected, shape[2::SHAPE], np.nan),
+        width_std=np.where(detected, std[2::SHAPE], np.nan),
+        counts=counts,
+        counts_std=np.sqrt(own + np.einsum("sk,st,tk->k", shared, covariance, shared)),
         detected=detected,
-        shape_error=shape_error,
-        azimuth=_mean_azimuth(data, seen, shapes),
-        intensity=intensity,
-        covariance=spread,
+        azimuth=cells.mean_azimuth(shape),
+        intensity=np.where(unseen, np.nan, found.value[:, LEVELS:].T),
+        covariance=np.where(cells.used[:, None, None], excess * found.covariance[:, LEVELS:, LEVELS:], np.nan),
+        shape_slopes=np.where(unseen, 0.0, slopes[:, :, LEVELS:].transpose(0, 2, 1)),
+        shape_covariance=covariance,
     )
 
 
-def _own(number: int) -> slice:
-    return slice(2 + _OWN * number, 2 + _OWN * (number + 1))
+def out_of_round(data: Regrouped, rings: Rings, search: float) -> NDArray[np.bool_]:
+    """Whether the rings' scattering vector depends on the azimuth, as with a wrong centre, tilt or distance.
 
+    Parameters
+    ----------
+    data : Regrouped
+        The window that `rings` were found in, with both sides apart.
+    rings : Rings
+    search : float
+        As in :func:`fit_rings`.
 
-def _shape(own: NDArray[np.float64], q: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Pseudo-Voigt of area one in q."""
-    _, position, width, lorentzian = own
-    x = (q - position) / (0.5 * width)
-    gauss = np.sqrt(np.log(2.0) / np.pi) / (0.5 * width) * np.exp(-np.log(2.0) * x**2)
-    return np.asarray((1.0 - lorentzian) * gauss + lorentzian / (np.pi * 0.5 * width * (1.0 + x**2)))
-
-
-def _expected(
-    parameters: NDArray[np.float64], q: NDArray[np.float64], exposure: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Counts summed over azimuth; `exposure` (1 + n, n_q) is that of the background and of every ring."""
-    middle, half = 0.5 * (q[0] + q[-1]), 0.5 * (q[-1] - q[0])
-    total = exposure[0] * (parameters[0] + parameters[1] * (q - middle) / half)
-    for k, own in enumerate(exposure[1:]):
-        total = total + own * parameters[_own(k)][0] * _shape(parameters[_own(k)], q)
-    return np.asarray(np.maximum(total, _TINY))
-
-
-def _weighted(
-    data: Regrouped, seen: NDArray[np.bool_], level: NDArray[np.float64], intensity: NDArray[np.float64],
-    before: tuple[NDArray[np.float64], NDArray[np.float64]],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:  # fmt: skip
-    """Counts of the azimuths that cover all rings, and exposures weighted with each ring's own spread over azimuth.
-
-    Pixels of a textured ring are not alike: where few stand in a bin of q, their azimuths decide on its counts.
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+        Where the positions at the azimuths, each fitted by itself in linear approximation, scatter by more than OVAL,
+        and by more than their errors allow.
     """
-    rows = np.isfinite(intensity).all(axis=0) & np.isfinite(level)
-    if not rows.any():
-        return before
-    exposure = data.exposure[np.ix_(rows, seen)]
-    found = []
-    for values in (level[rows], *intensity[:, rows]):
-        weight = np.clip(values, 0.0, None)
-        mean = float(weight @ exposure.sum(axis=1) / exposure.sum())
-        found.append(weight @ exposure / mean if mean > 0 else exposure.sum(axis=0))
-    return data.counts[np.ix_(rows, seen)].sum(axis=0), np.stack(found)
+    told = np.zeros(rings.position.size, dtype=bool)
+    cells = Cells(data, told.size)
+    shape = np.zeros(1 + SHAPE * told.size)
+    shape[1::SHAPE], shape[2::SHAPE] = rings.position, np.where(rings.detected, rings.width, 0.05 * rings.position)
+    cells.cover(shape)
+    if not cells.used.any():
+        return told
+    cells.weigh(shape, cells.strengths(shape))
+    for k in np.flatnonzero(rings.detected):
+        shift, std = cells.shifts(shape, int(k))
+        known = np.isfinite(shift) & (np.abs(shift) < search * rings.position[k])
+        if known.sum() < LEAST_SECTORS:
+            continue
+        weight = std[known] ** -2.0
+        away = shift[known] - weight @ shift[known] / weight.sum()
+        # Every azimuth counts alike: a textured ring would be judged where it is bright alone.
+        beyond = np.sqrt(max(float(np.mean(away**2 - std[known] ** 2)), 0.0))
+        told[k] = beyond > OVAL * rings.position[k] and weight @ away**2 > UNEVEN * known.sum()
+    return told
 
 
-def _deviance(counts: NDArray[np.float64], model: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Signed roots whose squares add up to the Poisson deviance (McCullagh & Nelder 1989)."""
-    squared = 2.0 * (model - counts + xlogy(counts, np.maximum(counts, _TINY) / model))
-    return np.asarray(np.sign(counts - model) * np.sqrt(np.clip(squared, 0.0, None)))
+def _started(cells: Cells, expected: NDArray[np.float64], search: float) -> NDArray[np.float64]:
+    """Shapes to start from: the highest places near the expected ones, and the better of two widths."""
+    tries = []
+    for width in WIDTHS:
+        shape = [0.0]
+        for at in expected:
+            near = np.abs(cells.q - at) <= search * at
+            peak = float(cells.q[near][np.argmax(cells.mean_rate[near])]) if near.any() else float(at)
+            shape += [peak, width * at, 0.2]
+        start = np.array(shape)
+        cells.cover(start)
+        fit = _fitted(cells, start, np.ones(start.size, dtype=bool), expected, search)
+        tries.append((float(fit.cost), fit.x))
+    return np.asarray(min(tries, key=lambda one: one[0])[1])
 
 
 def _bounds(expected: NDArray[np.float64], search: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    low, high = [0.0, -np.inf], [np.inf, np.inf]
+    low, high = [-0.9], [5.0]
     for at in expected:
-        low += [0.0, at * (1.0 - search), 0.003 * at, 0.0]
-        high += [np.inf, at * (1.0 + search), 0.15 * at, 1.0]
+        low += [at * (1.0 - search), 0.003 * at, 0.0]
+        high += [at * (1.0 + search), 0.15 * at, 1.0]
     return np.array(low), np.array(high)
 
 
-def _likeliest(
-    q: NDArray[np.float64], counts: NDArray[np.float64], exposure: NDArray[np.float64], expected: NDArray[np.float64],
-    search: float,
-) -> NDArray[np.float64]:  # fmt: skip
-    """The parameters of greatest Poisson likelihood, from several starts of the width."""
+def _fitted(
+    cells: Cells, shape: NDArray[np.float64], free: NDArray[np.bool_], expected: NDArray[np.float64], search: float
+) -> Any:
+    """Least squares over the free shape parameters; `x` holds all of them."""
     low, high = _bounds(expected, search)
-    observed = counts / np.maximum(exposure[0], _TINY)
-    level = float(np.quantile(observed, 0.2)) + _TINY
-    scale = np.array([level, level, *([level, 1.0, 1.0, 1.0] * expected.size)])
-    best, value = np.zeros(low.size), np.inf
-    for width in (0.015, 0.05):
-        start = [level, 0.0]
-        for at in expected:
-            near = np.abs(q - at) <= search * at
-            peak = float(q[near][np.argmax(observed[near])]) if near.any() else float(at)
-            height = max(float(observed[near].max()) - level if near.any() else 0.0, 0.05 * level)
-            start += [height * width * at, peak, width * at, 0.2]
-        inside = np.clip(start, low + 1e-9, high - 1e-9)
-        fit = least_squares(
-            lambda p: _deviance(counts, _expected(p, q, exposure)), inside, bounds=(low, high),
-            x_scale=scale, max_nfev=400,
-        )  # fmt: skip
-        if fit.cost < value:
-            best, value = fit.x, fit.cost
-    return np.asarray(best)
+    inside = np.clip(shape, low + 1e-9, high - 1e-9)
+
+    def residuals(own: NDArray[np.float64]) -> NDArray[np.float64]:
+        whole = inside.copy()
+        whole[free] = own
+        return _residuals(cells, cells.strengths(whole), whole)
+
+    steps = _steps(expected)[free]
+    fit = least_squares(
+        residuals, inside[free], bounds=(low[free], high[free]), x_scale=100.0 * steps, max_nfev=60, xtol=1e-7
+    )
+    inside[free] = fit.x
+    fit.x = inside
+    return fit
 
 
-def _free(parameters: NDArray[np.float64], expected: NDArray[np.float64], search: float) -> NDArray[np.bool_]:
-    """Parameters that did not end at a bound; areas and the background always vary."""
+def _steps(expected: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Small changes of the shape parameters."""
+    return np.array([1e-3] + [step for at in expected for step in (1e-5 * at, 1e-4 * at, 1e-3)])
+
+
+def _residuals(cells: Cells, found: Strengths, shape: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of all bins, and of the curvature from what backgrounds have."""
+    return np.append(found.residual.ravel(), shape[0] / _usual_curvature(cells.q))
+
+
+def _usual_curvature(q: NDArray[np.float64]) -> float:
+    """Curvature over level that a background may well have: that of an amorphous halo, and of a tail with q^-2."""
+    half = 0.5 * (q[-1] - q[0])
+    return float(0.5 * (half / HALO) ** 2 + 3.0 * (half / q.mean()) ** 2)
+
+
+def _excess(cells: Cells, found: Strengths) -> float:
+    """Chi-square over its expectation, at least one: structure that the model lacks widens the errors."""
+    inside = cells.used[:, None] & (cells.exposure > 0)
+    taken = int(cells.used.sum()) * LEVELS + int((cells.covered & cells.used[:, None]).sum())
+    return max(1.0, float((found.residual**2).sum()) / max(int(inside.sum()) - taken, 1))
+
+
+def _counts(
+    cells: Cells, found: Strengths, shape: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Counts of every ring, and counts for an intensity of one at each azimuth, shape (n_azimuth, n)."""
+    totals = np.where(cells.covered & cells.used[:, None], cells.exposure @ ring_shapes(shape, cells.q).T, 0.0)
+    return np.asarray((totals * found.value[:, LEVELS:]).sum(axis=0)), totals
+
+
+def _detected(cells: Cells, found: Strengths, shape: NDArray[np.float64]) -> NDArray[np.bool_]:
+    counts, totals = _counts(cells, found, shape)
+    variance = np.einsum("akk,ak->k", found.covariance[:, LEVELS:, LEVELS:], totals**2) * _excess(cells, found)
+    return np.asarray(counts > DETECTED * np.sqrt(np.maximum(variance, 1e-300)))
+
+
+def _with_undetected_held(
+    shape: NDArray[np.float64], detected: NDArray[np.bool_], expected: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Rings that are not detected at their expected place, as wide as the others; and what is left to be fitted."""
+    shape = shape.copy()
+    widths = shape[2::SHAPE][detected]
+    typical = float(np.median(widths)) if widths.size else 0.05 * float(expected.mean())
+    free = np.ones(shape.size, dtype=bool)
+    for k in np.flatnonzero(~detected):
+        own = slice(1 + SHAPE * k, 1 + SHAPE * (k + 1))
+        shape[own], free[own] = (expected[k], typical, 0.2), False
+    return shape, free
+
+
+def _off_bounds(shape: NDArray[np.float64], expected: NDArray[np.float64], search: float) -> NDArray[np.bool_]:
     low, high = _bounds(expected, search)
-    room = np.where(np.isfinite(high - low), 1e-4 * (high - low), 0.0)
-    free = (parameters > low + room) & (parameters < high - room)
-    free[:2] = True
-    free[2::_OWN] = True
-    return np.asarray(free)
+    room = 1e-4 * (high - low)
+    return np.asarray((shape > low + room) & (shape < high - room))
 
 
-def _slopes(
-    parameters: NDArray[np.float64], q: NDArray[np.float64], exposure: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Derivatives of the expected counts, shape (n_q, n_parameters)."""
-    columns = []
-    for number, value in enumerate(parameters):
-        step = 1e-5 * max(abs(value), 1e-3)
-        up, down = parameters.copy(), parameters.copy()
-        up[number] += step
-        down[number] -= step
-        columns.append((_expected(up, q, exposure) - _expected(down, q, exposure)) / (2.0 * step))
-    return np.stack(columns, axis=1)
-
-
-def _inverse(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Inverse of a positive matrix, scaled to ones on its diagonal first."""
-    scale = np.sqrt(np.maximum(np.diag(matrix), 1e-300))
-    return np.asarray(np.linalg.pinv(matrix / np.outer(scale, scale), rcond=1e-12) / np.outer(scale, scale))
-
-
-def _mean_azimuth(data: Regrouped, seen: NDArray[np.bool_], shapes: NDArray[np.float64]) -> NDArray[np.float64]:
-    exposure, moment = (shapes @ values[:, seen].T for values in (data.exposure, data.moment))
-    mean = np.where(exposure > 0, moment / np.maximum(exposure, 1e-300), data.azimuth)
-    half = 0.5 * (data.azimuth[1] - data.azimuth[0])  # pixels on the seam at 0 and 180 degree are in two bins
-    return np.asarray(np.clip(mean, data.azimuth - half, data.azimuth + half))
-
-
-def _by_azimuth(
-    data: Regrouped, seen: NDArray[np.bool_], shapes: NDArray[np.float64], level: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Background, intensities and their covariance at each azimuth; NaN where pixels do not cover a ring."""
-    n, rows = shapes.shape[0], data.azimuth.size
-    background = np.full(rows, np.nan)
-    q = data.q[seen]
-    intensity = np.full((n, rows), np.nan)
-    spread = np.full((rows, n, n), np.nan)
-    columns = np.stack([np.ones(q.size), (q - q.mean()) / np.ptp(q), *shapes], axis=1)
-    near = maximum_filter1d(data.exposure > 0, 2 * BINS_PER_PIXEL + 1, axis=1)
-    covered = near[:, seen] @ shapes.T / shapes.sum(axis=1)
-    for row in range(rows):
-        counts, exposure = data.counts[row, seen], data.exposure[row, seen]
-        used = exposure > 0
-        rings = covered[row] > COVERED
-        kept = np.concatenate([[True, True], rings])
-        # A ring that is only partly covered would lean on the background of the others.
-        if not rings.any() or used.sum() < LEAST_BINS or (covered[row][~rings] > 0.02).any():
-            continue
-        design = exposure[used, None] * columns[used][:, kept]
-        weight = 1.0 / (exposure[used] * level[used])
-        solve = _inverse(design.T @ (weight[:, None] * design)) @ (design * weight[:, None]).T
-        background[row], _, *found = solve @ counts[used]
-        # At least the common level's share: azimuths without counts are not without error.
-        expected = 0.05 * exposure[used] * level[used]
-        error = (solve * np.maximum(counts[used], expected)) @ solve.T
-        which = np.flatnonzero(rings)
-        intensity[which, row] = found
-        spread[row] = 0.0
-        spread[row][np.ix_(which, which)] = error[2:, 2:]
-    return background, intensity, spread
+def _shape_errors(
+    cells: Cells, found: Strengths, shape: NDArray[np.float64], free: NDArray[np.bool_], expected: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Change of all strengths with the free shape parameters (n_free, n_azimuth, 2 + n), and their covariance."""
+    steps = _steps(expected)
+    residuals, slopes = [], []
+    for number in np.flatnonzero(free):
+        moved = [shape.copy(), shape.copy()]
+        moved[0][number] += steps[number]
+        moved[1][number] -= steps[number]
+        up, down = (cells.strengths(one) for one in moved)
+        residuals.append((_residuals(cells, up, moved[0]) - _residuals(cells, down, moved[1])) / (2.0 * steps[number]))
+        slopes.append((up.value - down.value) / (2.0 * steps[number]))
+    jacobian = np.stack(residuals, axis=1)
+    scale = np.sqrt(np.maximum((jacobian**2).sum(axis=0), 1e-300))
+    covariance = np.linalg.pinv((jacobian / scale).T @ (jacobian / scale), rcond=1e-12, hermitian=True)
+    return np.stack(slopes), np.asarray(covariance * _excess(cells, found) / np.outer(scale, scale))

@@ -4,45 +4,37 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from depthlock.diffraction.cells import BINS_PER_PIXEL, LEAST_BINS
+from depthlock.diffraction.combination import Combined, combine
+from depthlock.diffraction.measured import UNITS, Measured, bounded
 from depthlock.diffraction.orientation import orientation_of, total_weights
 from depthlock.diffraction.regroup import Pattern
-from depthlock.diffraction.rings import BINS_PER_PIXEL, LEAST_BINS, Rings, fit_rings
+from depthlock.diffraction.rings import Rings, fit_rings, out_of_round
 from depthlock.model.options import DiffractionOptions
-from depthlock.model.quantity import NORMAL_95, Quantity, assign, join_flags
+from depthlock.model.quantity import Quantity, assign, join_flags
 
-MOST_BINS = 160
+MOST_BINS = 400
 """Bins across one reflection's window."""
 
 MAP_BINS = 240
 """Bins in scattering vector of the map that is shown."""
 
+COMBINED = -1
+"""`pattern` of a number over all patterns."""
+
+SECTOR = 10.0
+"""Width in degree of the azimuths at which a ring's roundness is looked at."""
+
+OFF = 0.01
+"""Relative distance of all spacings from what was expected, from which the geometry is in doubt."""
+
 WEDGE = 0.02
 """Share of a ring's total that may stand for azimuths no pixel saw before it is flagged."""
-
-UNITS = {
-    "reflection_spacing": "nm", "reflection_width": "1/nm", "reflection_counts": "1", "texture_share": "1",
-    "orientation_spread": "degree", "orientation_angle": "degree", "oriented_share": "1",
-}  # fmt: skip
-
-
-@dataclass
-class _Measured:
-    """The reflections of one pattern: every quantity's value, standard deviation and flag by name."""
-
-    names: list[str]
-    values: dict[str, NDArray[np.float64]]
-    stds: dict[str, NDArray[np.float64]]
-    flags: dict[str, list[str]]
-    azimuth: NDArray[np.float64]
-    profile: NDArray[np.float64]
-    profile_std: NDArray[np.float64]
-    totals: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
 
 
 def measure_texture(patterns: Sequence[xr.Dataset], options: DiffractionOptions) -> xr.Dataset:
@@ -57,15 +49,17 @@ def measure_texture(patterns: Sequence[xr.Dataset], options: DiffractionOptions)
     Returns
     -------
     xr.Dataset
-        Contract `diffraction_texture`. Reflections of a second pattern are called ``001 (pattern 2)``. Errors are those
-        of counting; an error of the geometry moves all spacings together and is not among them.
+        Contract `diffraction_texture`. Of several patterns, ``001`` is the reflection over all of them (`pattern` -1)
+        and ``001 (pattern 2)`` that of the second; ``texture_share_between_patterns`` (named) and its like tell how far
+        the patterns differ beyond counting. Errors are those of counting and of that spread; an error of the geometry
+        moves all spacings together and is not among them.
 
     Raises
     ------
     MeasurementError
         If pyFAI is not installed, or no pixel of a pattern can be used.
     """
-    found: list[_Measured] = []
+    found: list[Measured] = []
     pictures: dict[str, xr.Variable] = {}
     notes: list[str] = []
     for number, measured in enumerate(patterns):
@@ -79,48 +73,62 @@ def measure_texture(patterns: Sequence[xr.Dataset], options: DiffractionOptions)
         pictures[of_map[0]] = xr.Variable(of_map[0], whole.azimuth, {"units": "degree"})
         pictures[of_map[1]] = xr.Variable(of_map[1], whole.q, {"units": "1/nm"})
         notes.append(_note(measured, pattern))
+    grazing = ["incident_angle_degree" in one.attrs for one in patterns]
+    result = _laid_out(found, combine(found, grazing) if len(found) > 1 else None).assign(pictures)
+    return result.assign_attrs(
+        patterns=len(found), sources=[str(one.attrs.get("source", "")) for one in patterns], notes=notes,
+        grazing=[int(own) for own in grazing],
+    )  # fmt: skip
+
+
+def _laid_out(found: list[Measured], combined: Combined | None) -> xr.Dataset:
+    """The numbers over all patterns first, then those of each; those of an only pattern go by the plain names."""
+    names = [] if combined is None else list(combined.names)
+    of_pattern = [COMBINED] * len(names)
+    for number, one in enumerate(found):
+        names += one.names if combined is None else [f"{name} (pattern {number + 1})" for name in one.names]
+        of_pattern += [number] * len(one.names)
     size = max(one.azimuth.size for one in found)
     step = float(found[0].azimuth[1] - found[0].azimuth[0])
-    names = [
-        name if number == 0 else f"{name} (pattern {number + 1})"
-        for number, one in enumerate(found)
-        for name in one.names
-    ]
-    of_pattern = [number for number, one in enumerate(found) for _ in one.names]
     result = xr.Dataset(
-        pictures,
-        {
+        coords={
             "reflection": ("reflection", names, {"units": "1"}),
             "pattern": ("reflection", of_pattern, {"units": "1"}),
             "azimuth": ("azimuth", (np.arange(size) + 0.5) * step, {"units": "degree"}),
         },
     )
     for name, units in UNITS.items():
-        value = np.concatenate([one.values[name] for one in found])
-        std = np.concatenate([one.stds[name] for one in found])
-        flags = [flag for one in found for flag in one.flags[name]]
-        result = assign(result, name, ("reflection",), _bounded(name, value, std, flags), units)
-    profile, spread = (
-        np.concatenate([_wide(rows, size) for rows in every])
-        for every in ([one.profile for one in found], [one.profile_std for one in found])
-    )
+        parts = [] if combined is None else [combined.quantities[name]]
+        parts += [bounded(name, one.values[name], one.stds[name], one.flags[name]) for one in found]
+        result = assign(result, name, ("reflection",), _joined(parts), units)
+    unfilled = np.full((len(names) - sum(len(one.names) for one in found), size), np.nan)
+    profile = np.concatenate([unfilled, *(_wide(one.profile, size) for one in found)])
+    spread = np.concatenate([unfilled, *(_wide(one.profile_std, size) for one in found)])
     unseen = np.where(np.isfinite(profile), "", "not_measured")
     result = assign(result, "ring_intensity", ("reflection", "azimuth"), Quantity(profile, spread, flag=unseen), "1/nm")
-    return result.assign_attrs(
-        patterns=len(found), sources=[str(one.attrs.get("source", "")) for one in patterns], notes=notes,
-        grazing=[int("incident_angle_degree" in one.attrs) for one in patterns],
-    )  # fmt: skip
+    if combined is not None:
+        result = result.assign_coords(named=("named", combined.names, {"units": "1"}))
+        for name, spread_of in combined.between.items():
+            result = assign(result, f"{name}_between_patterns", ("named",), spread_of, UNITS[name])
+    return result
+
+
+def _joined(parts: list[Quantity]) -> Quantity:
+    value, std, lower, upper = (
+        np.concatenate([part.arrays()[side] for part in parts]) for side in ("", "std", "lower", "upper")
+    )
+    return Quantity(value, std, lower, upper, np.concatenate([part.flags() for part in parts]))
 
 
 def _measure(
     pattern: Pattern, reflections: dict[str, float], reach: tuple[float, float], options: DiffractionOptions
-) -> _Measured:
+) -> Measured:
     names = list(reflections)
     expected = np.array([2.0 * np.pi / reflections[name] for name in names])
     number = max(2, round(pattern.span / options.azimuth_step))
     azimuth = (np.arange(number) + 0.5) * pattern.span / number
     nothing = np.full(len(names), np.nan)
-    found = _Measured(
+    found = Measured(
         names, {name: nothing.copy() for name in UNITS}, {name: nothing.copy() for name in UNITS},
         {name: ["outside_detector"] * len(names) for name in UNITS}, azimuth,
         np.full((len(names), number), np.nan), np.full((len(names), number), np.nan),
@@ -133,9 +141,22 @@ def _measure(
         data = pattern.regroup(low, high, bins, options.azimuth_step)
         rings = fit_rings(data, expected[group], options.search)
         own, spread = _fill(found, group, rings, pattern.incident is not None)
+        round_ = ~out_of_round(pattern.regroup(low, high, bins, SECTOR, folded=False), rings, options.search)
+        for k, at in enumerate(group):
+            half = float(np.nan_to_num(rings.width[k]))
+            full = rings.detected[k] and pattern.is_saturated(rings.position[k] - half, rings.position[k] + half)
+            _flag(found, at, "" if round_[k] else "ring_not_round", "saturated" if full else "")
         totals[group] = own
         covariance[np.ix_(group, group)] = spread
     _shares(found, totals, covariance)
+    ratio = found.values["reflection_spacing"] * expected / (2.0 * np.pi)
+    known = np.isfinite(ratio)
+    off = float(np.median(ratio[known])) - 1.0 if known.sum() > 1 else 0.0
+    if abs(off) > OFF and np.all(np.abs(ratio[known] - 1.0 - off) < 0.25 * abs(off)):
+        found.flags["reflection_spacing"] = [
+            join_flags(flag, "spacings_off_together" if there else "")
+            for flag, there in zip(found.flags["reflection_spacing"], known, strict=True)
+        ]
     return found
 
 
@@ -154,7 +175,7 @@ def _groups(expected: NDArray[np.float64], reach: tuple[float, float], options: 
 
 
 def _fill(
-    found: _Measured, group: list[int], rings: Rings, fibre: bool
+    found: Measured, group: list[int], rings: Rings, fibre: bool
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Write a group's quantities; return the rings' totals and their covariance."""
     n = len(group)
@@ -170,7 +191,7 @@ def _fill(
             told = join_flags(told, "overlapping_reflections")
         if not seen.any():
             continue
-        weights[k], filled = total_weights(found.azimuth, seen, fibre)
+        weights[k], filled = total_weights(found.azimuth, rings.azimuth[k], seen, fibre)
         values = np.where(seen, rings.intensity[k], 0.0)
         totals[k] = float(weights[k] @ values)
         # Nothing is known of what the unseen azimuths hold but that it goes on smoothly.
@@ -193,15 +214,23 @@ def _fill(
                           "oriented_share": oriented.share}[name]  # fmt: skip
             _put(found, name, at, value, std, join_flags(told, wedge))
     spread = np.einsum("ka,akl,la->kl", weights, np.nan_to_num(rings.covariance), weights)
-    spread += np.diag(np.nan_to_num(assumed) ** 2 + np.nan_to_num(rings.shape_error * totals) ** 2)
+    spread += np.diag(np.nan_to_num(assumed) ** 2)
+    # What all azimuths share: the shapes of the rings and the background's curvature.
+    shared = np.einsum("ska,ka->sk", rings.shape_slopes, weights)
+    spread += shared.T @ rings.shape_covariance @ shared
     return totals, spread
 
 
-def _put(found: _Measured, name: str, at: int, value: float, std: float, flag: str) -> None:
+def _flag(found: Measured, at: int, *reasons: str) -> None:
+    for flags in found.flags.values():
+        flags[at] = join_flags(flags[at], *reasons)
+
+
+def _put(found: Measured, name: str, at: int, value: float, std: float, flag: str) -> None:
     found.values[name][at], found.stds[name][at], found.flags[name][at] = value, std, flag
 
 
-def _shares(found: _Measured, totals: NDArray[np.float64], covariance: NDArray[np.float64]) -> None:
+def _shares(found: Measured, totals: NDArray[np.float64], covariance: NDArray[np.float64]) -> None:
     """Each reflection's total over the sum of all that are on the detector."""
     known = np.isfinite(totals)
     whole = float(totals[known].sum())
@@ -221,15 +250,6 @@ def _shares(found: _Measured, totals: NDArray[np.float64], covariance: NDArray[n
             found.flags["texture_share"][at] = join_flags(found.flags["texture_share"][at], "single_reflection")
         elif not known.all():
             found.flags["texture_share"][at] = join_flags(found.flags["texture_share"][at], "reflections_left_out")
-
-
-def _bounded(name: str, value: NDArray[np.float64], std: NDArray[np.float64], flags: list[str]) -> Quantity:
-    lower, upper = value - NORMAL_95 * std, value + NORMAL_95 * std
-    if name in {"texture_share", "oriented_share"}:
-        value, lower, upper = (np.clip(values, 0.0, 1.0) for values in (value, lower, upper))
-    elif name in {"reflection_counts", "orientation_spread"}:
-        lower = np.maximum(lower, 0.0)
-    return Quantity(value, std, lower, upper, np.array(flags, dtype=np.str_))
 
 
 def _wide(rows: NDArray[np.float64], size: int) -> NDArray[np.float64]:

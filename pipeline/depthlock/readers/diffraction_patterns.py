@@ -40,7 +40,8 @@ def read(path: Path, frame: int | None = None) -> xr.Dataset:
     -------
     xr.Dataset
         Contract `diffraction_pattern`: `intensity` (y, x) in counts as stored, row 0 on top; what detectors mark dead
-        pixels with (negative counts, NaN) stays. Attributes: `source`, `format`.
+        pixels with (negative counts, NaN) stays, and the largest number of the stored type becomes NaN; `saturated`
+        (y, x) says where that is a count too large, not a mark. Attributes: `source`, `format`.
 
     Raises
     ------
@@ -65,10 +66,23 @@ def read(path: Path, frame: int | None = None) -> xr.Dataset:
             expected="a picture of counts, one number a pixel", where=str(path),
             hint="name the detector's own file, not a picture made for showing",
         )  # fmt: skip
-    counts = data.astype(np.float64)
+    full = _at_limit(data)
+    counts = np.where(full, np.nan, data.astype(np.float64))
     if not (counts > 0).any():
         raise ReadError("no pixel has a count", where=str(path), hint="name the file of the measurement")
-    return xr.Dataset({"intensity": (("y", "x"), counts, {"units": "1"})}, attrs={"source": path.name, "format": known})
+    # Detectors mark their gaps with the largest number, too; where counts come near it, it is one of them.
+    saturated = full & bool(np.nanmax(counts) > 0.5 * _limit(data))
+    held = {"intensity": (("y", "x"), counts, {"units": "1"}), "saturated": (("y", "x"), saturated, {"units": "1"})}
+    return xr.Dataset(held, attrs={"source": path.name, "format": known})
+
+
+def _limit(data: NDArray[Any]) -> float:
+    """Largest number that a pixel can hold; infinite for fractions."""
+    return float(np.iinfo(data.dtype).max) if data.dtype.kind in "iu" else np.inf
+
+
+def _at_limit(data: NDArray[Any]) -> NDArray[np.bool_]:
+    return np.asarray(data == np.iinfo(data.dtype).max) if data.dtype.kind in "iu" else np.zeros(data.shape, dtype=bool)
 
 
 def _picture(path: Path) -> tuple[NDArray[Any], str]:

@@ -105,6 +105,13 @@ FLAGS = {
     "no_preferred_orientation": "the ring is even over azimuth within its errors",
     "single_reflection": "one reflection was measured, so its share is one by definition",
     "reflections_left_out": "some named reflections are not on the detector and do not count in the share",
+    "ring_not_round": "the ring's scattering vector changes with azimuth: check centre, distance and tilt",
+    "spacings_off_together": "all spacings are off what was expected by one factor: check distance and wavelength",
+    "patterns_differ": "the diffraction patterns differ by more than their counting errors; the interval holds that",
+    "patterns_left_out": "some of the sample's diffraction patterns do not give this number",
+    "too_few_patterns": "fewer than two diffraction patterns give this number, so they cannot be compared",
+    "reflections_differ": "the patterns' shares are over different reflections, so they have no mean",
+    "geometries_differ": "some patterns are at grazing incidence and some in transmission, so they have no mean",
     "hinted_spacing_not_found": "the lattice spacing of the session was not found in the image",
 }
 """What each flag means. Flags with a detail after a colon are looked up by what stands before it."""
@@ -144,13 +151,19 @@ HEADLINES = (
 """Rows of the table at the top of the report: wording, technique, quantity, target (None: all of them)."""
 
 
+OF_ONE_PATTERN = " (pattern "
+"""In targets of one diffraction pattern of several: the number over all of them stands at the top."""
+
+
 def headline_rows(rows: Iterable[Mapping[str, Any]], samples: Sequence[str]) -> list[dict[str, Any]]:
     """The table at the top of the report: one row a number that matters, one cell a sample."""
     found = {(row["sample"], row["technique"], row["quantity"], row["target"]): row for row in rows}
     table = []
     for wording, technique, quantity, wanted in HEADLINES:
         targets = dict.fromkeys(
-            key[3] for key in found if key[1:3] == (technique, quantity) and wanted in {None, key[3]}
+            key[3]
+            for key in found
+            if key[1:3] == (technique, quantity) and wanted in {None, key[3]} and OF_ONE_PATTERN not in key[3]
         )
         for target in targets:
             cells = [_cell(found.get((sample, technique, quantity, target))) for sample in samples]

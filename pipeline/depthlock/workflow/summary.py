@@ -49,6 +49,7 @@ class Entry:
 
 
 _MEASURED = "_as_measured"
+_BETWEEN = "_between_patterns"
 
 TABLE: tuple[Entry, ...] = (
     Entry("tofsims_profile", "tofsims", "interface_time", "s", "ion", roles=("substrate",)),
@@ -84,6 +85,11 @@ TABLE: tuple[Entry, ...] = (
     Entry("diffraction_texture", "diffraction", "orientation_spread", "degree", "reflection"),
     Entry("diffraction_texture", "diffraction", "orientation_angle", "degree", "reflection"),
     Entry("diffraction_texture", "diffraction", "oriented_share", "1", "reflection"),
+    Entry("diffraction_texture", "diffraction", "reflection_spacing" + _BETWEEN, "nm", "named"),
+    Entry("diffraction_texture", "diffraction", "reflection_width" + _BETWEEN, "1/nm", "named"),
+    Entry("diffraction_texture", "diffraction", "texture_share" + _BETWEEN, "1", "named"),
+    Entry("diffraction_texture", "diffraction", "orientation_spread" + _BETWEEN, "degree", "named"),
+    Entry("diffraction_texture", "diffraction", "oriented_share" + _BETWEEN, "1", "named"),
     Entry("depth_profile", "depth", "sputter_rate", "nm/s", "rated_technique"),
     Entry("depth_profile", "depth", "interface_area_ratio", "1"),
     Entry("depth_profile", "depth", "centroid", "nm", "species"),
