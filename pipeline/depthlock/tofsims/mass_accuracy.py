@@ -81,7 +81,7 @@ def _unconstrained(fit: PeakFit) -> tuple[float, float]:
 
 
 def _as_found(fit: PeakFit, around: Surroundings) -> tuple[float, float]:
-    """Offset and its error of a peak that neighbours cannot pull, as it was found in the spectrum; else NaN."""
+    """Offset and its error of a peak that neighbours hardly pull, as it was found in the spectrum; else NaN."""
     expected = fit.components[0].position
     beside = [
         ions
@@ -94,7 +94,7 @@ def _as_found(fit: PeakFit, around: Surroundings) -> tuple[float, float]:
     if not near:
         return np.nan, np.nan
     peak = min(near, key=lambda one: abs(one.position - expected))
-    return peak.position - expected, peak.position_std
+    return peak.position - expected, float(np.hypot(peak.position_std, fit.pull))
 
 
 def _as_pulled(fit: PeakFit, around: Surroundings) -> tuple[float, float]:

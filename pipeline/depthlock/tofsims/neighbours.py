@@ -16,6 +16,7 @@ from depthlock.tofsims.peak_model import (
     Surroundings,
     expected_component,
     fit_components,
+    prior_errors,
     score_test,
 )
 from depthlock.tofsims.quasi_poisson import CountData, CountFit
@@ -27,13 +28,14 @@ _LARGEST_COST = 8.0
 
 _MOST_COMPONENTS = 6
 
-_RELAXING = 6.0
-"""Gain in deviance and priors for which the ion's own shape is believed rather than the file's."""
+_RELAXING = 5.0
+"""Twice the gain in log-evidence for which the ion's own shape is believed rather than the file's: one ion in ten or so
+has one."""
 
 _OWN_PEAK = 0.5
 """Distance in FWHM between a found peak and an ion within which the peak may be the ion's."""
 
-_SEEN = 4.0
+_SEEN = 2.0
 """Standard errors from which a suspect nobody asked for is seen."""
 
 _PULL = 0.15
@@ -179,9 +181,23 @@ def relaxed(
     """
     freer = replace(around, widths=replace(around.widths, scatter=5.0 * around.widths.scatter))
     trial_model, trial = fit_components(model.components, model.edges, data, freer, model.fwhm, fit.parameters)
-    if fit.objective - trial.objective > _RELAXING:
+    if _evidence_gain(model, fit, around, trial, freer) > _RELAXING:
         return trial_model, trial, freer
     return model, fit, around
+
+
+def _evidence_gain(
+    model: PeakModel, fit: CountFit, around: Surroundings, trial: CountFit, freer: Surroundings
+) -> float:
+    """Twice the gain in log-evidence of a trial with wider priors: freedom costs as much as the data leave unused."""
+    both = fit.free & trial.free
+    block = np.ix_(both, both)
+    _, before = np.linalg.slogdet(fit.covariance[block])
+    _, after = np.linalg.slogdet(trial.covariance[block])
+    narrow, wide = prior_errors(model, around)[both], prior_errors(model, freer)[both]
+    finite = np.isfinite(narrow)
+    spent = 2.0 * float(np.sum(np.log(wide[finite] / narrow[finite])))
+    return fit.objective - trial.objective + float(after - before) - spent
 
 
 def without_unseen(
@@ -189,8 +205,9 @@ def without_unseen(
 ) -> tuple[list[int], PeakModel, CountFit]:
     """The fit without the suspects that were not seen, and the numbers of the components that stay.
 
-    Amounts cannot be negative, so what is not there would on average still take some ions from the peak beside it. The
-    errors are those of the fit with all suspects.
+    Amounts cannot be negative, so what is not there would on average still take some ions from the peak beside it, as
+    what is there gives it some when left out: the limit is where both are alike. The errors are those of the fit with
+    all suspects.
     """
     place = 9 + 2 * np.arange(len(model.components))
     amount, error = fit.parameters[place], np.sqrt(np.diag(fit.covariance)[place])

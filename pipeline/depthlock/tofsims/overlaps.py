@@ -23,10 +23,11 @@ from depthlock.tofsims.neighbours import (
 )
 from depthlock.tofsims.peak_model import (
     Component,
+    OwnErrors,
     PeakModel,
     Surroundings,
     expected_component,
-    released_variance,
+    own_errors,
     score_test,
 )
 from depthlock.tofsims.quasi_poisson import CountData, CountFit
@@ -43,11 +44,14 @@ _PLAUSIBLE = 1.6
 _LIKELY = 0.6
 """How much more far-fetched than the ion a look-alike may be to be fitted without evidence."""
 
+_SIMPLE = 4.1
+"""Cost up to which they always are, as molecules of two or three atoms beside a metal ion."""
+
 _NARROWEST = 0.92
 """Width over the expected one below which a sum of peaks is a false one: peaks may be broader than others, not sharper.
 """
 
-_FOOT = 2.0
+_FOOT = 4.0
 """Distance in FWHM up to which the most plausible look-alikes are fitted."""
 
 
@@ -67,6 +71,8 @@ class PeakFit:
     background : ndarray, shape (channel,)
     offset, offset_std : float
         Position of the ion's maximum minus the expected one, in mass bins.
+    pull : float
+        Mass bins by which what overlaps it may pull the maximum that is seen.
     fwhm, fwhm_std : float
         Of the ion's peak in mass bins.
     fitted : ndarray, shape (channel,)
@@ -82,6 +88,7 @@ class PeakFit:
     background: FloatArray
     offset: float
     offset_std: float
+    pull: float
     fwhm: float
     fwhm_std: float
     fitted: FloatArray
@@ -143,13 +150,13 @@ def fit_peak(
     suspects = [one for one in near if abs(one.mz - ion.mz) < 1.3 * width_da and one.cost <= limit]
     # An unseen neighbour at the foot of the peak would broaden the fitted peak, which then takes from nearer ones.
     reach = _FOOT * width_da
-    likely = [one for one in near if abs(one.mz - ion.mz) < reach and one.cost <= min(own_cost + _LIKELY, limit)]
+    likely = [one for one in near if abs(one.mz - ion.mz) < reach and one.cost <= max(own_cost + _LIKELY, _SIMPLE)]
     asked_for = len(model.components)
     model, fit = add_suspects(model, fit, data, around, likely)
     model, fit, around = relaxed(model, fit, data, around)
     doubts = _not_excluded(suspects, model, fit, data, around)
-    found = _finish(model, fit, data, doubts, *without_unseen(model, fit, data, around, asked_for))
-    found.covariance[0, 0] = max(found.covariance[0, 0], released_variance(model, fit, data, around))
+    errors = own_errors(model, fit, data, around)
+    found = _finish(model, fit, data, doubts, errors, *without_unseen(model, fit, data, around, asked_for))
     if len(found.components) > 1 and found.fwhm + 3.0 * found.fwhm_std < _NARROWEST * fwhm:
         return replace(found, flag=join_flags(found.flag, "overlap_not_resolved"))
     return found
@@ -192,6 +199,7 @@ def _finish(
     fit: CountFit,
     data: CountData,
     suspected: list[str],
+    errors: OwnErrors,
     stays: list[int],
     seen_model: PeakModel,
     seen: CountFit,
@@ -204,7 +212,7 @@ def _finish(
     excess = seen.deviance / max(data.values.size - theta.size, 1)
     flags = [f"lookalike:{label}" for label in suspected]
     # Either of the two fits may be right.
-    covariance[0, 0] += (0.5 * (ions[0] - model.unit * fit.parameters[9])) ** 2
+    covariance[0, 0] = max(covariance[0, 0], errors.ions**2) + (0.5 * (ions[0] - model.unit * fit.parameters[9])) ** 2
     if ions[0] < DETECTION * max(float(np.sqrt(covariance[0, 0])), 1.0):
         flags.append("not_detected")
     elif places.size > 1:
@@ -217,7 +225,8 @@ def _finish(
         covariance=covariance[np.ix_(stays, stays)],
         background=seen_model.background(theta),
         offset=float(theta[8]) * model.fwhm,
-        offset_std=float(np.sqrt(fit.covariance[8, 8])) * model.fwhm,
+        offset_std=max(float(np.sqrt(fit.covariance[8, 8])) * model.fwhm, errors.offset),
+        pull=errors.pull,
         fwhm=width,
         fwhm_std=width * float(np.sqrt(fit.covariance[5, 5])),
         fitted=seen.mean,

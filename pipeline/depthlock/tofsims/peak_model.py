@@ -15,6 +15,16 @@ from depthlock.tofsims.peak_shape import PeakShape, PeakWidths
 from depthlock.tofsims.peaks import Peak, shape_of, shape_rows
 from depthlock.tofsims.quasi_poisson import CountData, CountFit, CountProblem, ParameterRow, fit_counts, table
 
+_RIPPLE = 0.02
+"""Relative deviation of the file's peaks from the formula at one place, which strong peaks just cannot exclude."""
+
+_RIPPLE_APART = 0.35
+_RIPPLE_PLACES = np.arange(-1.4, 2.11, _RIPPLE_APART)
+"""Places in FWHM from the maximum at which they deviate independently."""
+
+_PULLING = 1.5
+"""Distance in FWHM up to which a neighbour pulls a peak's maximum."""
+
 
 @dataclass(frozen=True)
 class Component:
@@ -199,18 +209,69 @@ class ScoreTest:
         return float((self.weight * column) @ (self.data.values - self.fit.mean)) / information, information**-0.5
 
 
+def prior_errors(model: PeakModel, around: Surroundings) -> FloatArray:
+    """Standard deviations of the priors of all fit parameters; infinite where there is none."""
+    return table(_rows(model, around, 0.0)).prior_std
+
+
 def score_test(model: PeakModel, fit: CountFit, data: CountData, around: Surroundings) -> ScoreTest:
     """The score test on a fit of `fit_components`."""
-    return ScoreTest.of(model, fit, data, table(_rows(model, around, 0.0)).prior_std)
+    return ScoreTest.of(model, fit, data, prior_errors(model, around))
 
 
-def released_variance(model: PeakModel, fit: CountFit, data: CountData, around: Surroundings) -> float:
-    """Variance of the first component's ions with the amounts that stand at their bound zero let free.
+@dataclass(frozen=True)
+class OwnErrors:
+    """Standard errors of the first component.
 
-    A neighbour that happens to be fitted with no ions has an error all the same, and the ion shares it.
+    Attributes
+    ----------
+    ions : float
+    offset : float
+        Of its place in mass bins.
+    pull : float
+        Mass bins by which neighbours may pull the maximum of the peak in the spectrum.
     """
-    test = ScoreTest.of(model, fit, data, table(_rows(model, around, 0.0)).prior_std, released=True)
+
+    ions: float
+    offset: float
+    pull: float
+
+
+def own_errors(model: PeakModel, fit: CountFit, data: CountData, around: Surroundings) -> OwnErrors:
+    """Errors of the first component's ions and place, as all others allow.
+
+    Notes
+    -----
+    Amounts that stand at their bound zero are let free: a neighbour that happens to be fitted with no ions has an error
+    all the same, and the ion shares it. To counting is added what a shape that is not quite the file's would move: the
+    fit's linear answer to peaks that differ from the formula at single places. A peak that stands alone keeps its ions
+    whatever its shape; one on the flank of another does not.
+    """
+    test = ScoreTest.of(model, fit, data, prior_errors(model, around), released=True)
     loose = fit.free.copy()
     loose[9::2] = True
-    place = int(loose[:9].sum())
-    return float(test.inverse[place, place]) * model.unit**2
+    answer = test.inverse @ (test.columns * test.weight[:, np.newaxis]).T
+    moved = answer @ _ripples(model, fit.parameters)
+    variance = np.diag(test.inverse) + np.sum(moved**2, axis=1)
+    error = np.zeros(loose.size)
+    error[loose] = np.sqrt(variance)
+    own = max(float(fit.parameters[9]), float(error[9]))
+    apart = np.array([one.position - model.components[0].position for one in model.components[1:]])
+    share = np.hypot(fit.parameters[11::2], error[11::2]) / own
+    near = np.abs(apart) < _PULLING * model.fwhm
+    pull = float(np.sqrt(np.sum((share * apart)[near] ** 2)))
+    return OwnErrors(float(error[9]) * model.unit, float(error[8]) * model.fwhm, pull)
+
+
+def _ripples(model: PeakModel, theta: FloatArray) -> FloatArray:
+    """Change of the expected counts by a ripple of all peaks at one place each, shape (channel, place)."""
+    centres = 0.5 * (model.edges[1:] + model.edges[:-1])
+    shares = model.shares(theta)
+    change = np.zeros((centres.size, _RIPPLE_PLACES.size))
+    for k, one in enumerate(model.components):
+        place = (centres - one.position - float(theta[8 + 2 * k]) * model.fwhm) / model.width(theta)
+        hats = np.maximum(1.0 - np.abs(place[:, np.newaxis] - _RIPPLE_PLACES) / _RIPPLE_APART, 0.0)
+        # What a place has more, the rest has less: the peak keeps its ions.
+        even = hats - shares[k] @ hats / max(float(shares[k].sum()), 1e-12)
+        change += model.unit * float(theta[9 + 2 * k]) * shares[k][:, np.newaxis] * even
+    return _RIPPLE * change

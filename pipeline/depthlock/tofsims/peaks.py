@@ -18,6 +18,9 @@ from depthlock.tofsims.spectrum import MassScale, Spectrum
 FINEST_RESOLUTION = 20000.0
 """Highest m/FWHM for which peaks are looked for."""
 
+_TAIL_KNOWN = 0.015
+"""Share of a peak in a tail at which the tail's length is known to a factor of two."""
+
 
 @dataclass(frozen=True)
 class Peak:
@@ -151,14 +154,16 @@ def _cached_shape(delay: float, late: float, late_tail: float, early: float, ear
 def shape_rows(shape: PeakShape, spread: float) -> list[ParameterRow]:
     """Fit parameters of a shape with priors of relative width `spread` about it.
 
-    A tail's length is kept well above the core's width: a short tail is the same as a broader core.
+    A tail's length is kept well above the core's width: a short tail is the same as a broader core. The length of a
+    weak tail is hardly known.
     """
+    late, early = (min(spread + _TAIL_KNOWN / max(share, 1e-3), 1.0) for share in (shape.late_share, shape.early_share))
     return [
         (shape.delay, 0.0, 3.0, shape.delay, 0.5 * spread, 1e-4),
         (shape.late_share, 0.0, 0.6, shape.late_share, 0.1 * spread, 1e-4),
-        (np.log(shape.late_tail), 0.0, 3.0, np.log(shape.late_tail), 0.6 * spread, 1e-4),
+        (np.log(shape.late_tail), 0.0, 3.0, np.log(shape.late_tail), 0.6 * late, 1e-4),
         (shape.early_share, 0.0, 0.5, shape.early_share, 0.06 * spread, 1e-4),
-        (np.log(shape.early_tail), 0.0, 2.5, np.log(shape.early_tail), 0.6 * spread, 1e-4),
+        (np.log(shape.early_tail), 0.0, 2.5, np.log(shape.early_tail), 0.6 * early, 1e-4),
     ]
 
 
