@@ -8,41 +8,46 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from depthlock.eds.course import Course, follow, level_course
 from depthlock.eds.edge import Edge, coordinates
 from depthlock.eds.element_maps import ElementMaps
-from depthlock.eds.slabs import (
-    Boundary,
-    Profiles,
-    Slabs,
-    Which,
-    boundary_interval,
-    dispersed,
-    fit_boundary,
-    levels,
-    log_likelihood,
-    slab_shapes,
-)
-
-FINE = 0.5
-"""Width of the bins in which boundaries are fitted, in pixels."""
-
-CRYSTAL_REACH = 30.0
-"""Pixels of the crystal that take part: what lies deeper says nothing of its edge."""
-
-POORER = 0.4
-"""Share of its mean in the layer to which an element, or the HAADF, falls outside it."""
-
-LEAST_GAIN = 10.0
-"""Gain of logarithmic likelihood by which an outer boundary must describe the maps better than none."""
-
-LEAST_LAYER = 3
-"""Pixels that a layer must be thick."""
+from depthlock.eds.places import Pixels, Places, local_places
+from depthlock.eds.slab_fit import distance_profiles, fit_slabs
+from depthlock.eds.slabs import Boundary, Profiles, Slabs, Which, boundary_interval
 
 TURNS = 3
-"""Times that the edge is fitted; between them it is moved to follow the counts."""
+"""Times that both boundaries are fitted; between them they are moved to follow the counts."""
 
-LOCAL_REACH = 4.0
-"""Largest local departure of a boundary from its smooth line, in its blur or pixels."""
+STRETCH = 0.5
+"""Length of the stretches in which boundaries are followed, over the smoothing length; at least three pixels."""
+
+THINNEST = 0.2
+"""Local thickness over the mean that is believed at least."""
+
+
+@dataclass(frozen=True)
+class Chords:
+    """Chords from the crystal's edge along its normal to the outer boundary.
+
+    Attributes
+    ----------
+    mean : float
+        Mean length in nm of those that lie wholly in the image.
+    variance : float
+        Its error's variance in nm^2 beside what the fits of the mean boundaries tell: both are seen unevenly.
+    piece_variance : float
+        Variance of such a piece's mean about that of an endless layer in nm^2, from the roughness that is seen.
+    roughness : float
+        Standard deviation of their lengths in nm.
+    complete : bool
+        Whether any lies wholly in the image; otherwise they are those of the whole edge.
+    """
+
+    mean: float
+    variance: float
+    piece_variance: float
+    roughness: float
+    complete: bool
 
 
 @dataclass(frozen=True)
@@ -55,11 +60,16 @@ class MappedLayer:
         The crystal's edge.
     distance, along : ndarray, shape (n_y, n_x)
         Signed distance from the edge (positive outwards) and arc length along it in nm.
+    straight : ndarray, shape (n_y, n_x)
+        The same on the straightened layer, which has its mean thickness everywhere.
     slabs : Slabs
+        Of the straightened layer.
     inner : Boundary
         The edge itself: its position is 0 to within what is left of the fit.
     outer : Boundary or None
         The layer's outer boundary; None where nothing lies outside.
+    chords : Chords or None
+        None where nothing lies outside.
     outer_line : ndarray, shape (n, 2), or None
         (y, x) in nm.
     """
@@ -67,22 +77,38 @@ class MappedLayer:
     edge: Edge
     distance: NDArray[np.float64]
     along: NDArray[np.float64]
+    straight: NDArray[np.float64]
     slabs: Slabs
     inner: Boundary
     outer: Boundary | None
+    chords: Chords | None
     outer_line: NDArray[np.float64] | None
 
     @property
     def inside(self) -> tuple[float, float]:
-        """Distances in nm between which everything is layer, clear of both boundaries' blur."""
+        """Straightened distances in nm between which everything is layer, clear of both boundaries' blur."""
         low = self.slabs.inner + 2.0 * self.slabs.inner_blur
         if self.outer is None:
-            return low, float(self.distance.max())
+            return low, float(self.straight.max())
         return low, self.slabs.outer - 2.0 * self.slabs.outer_blur
 
 
+@dataclass(frozen=True)
+class _Turn:
+    """The layer as one turn has fitted it; `thickness` is the local one at the edge's points, or None."""
+
+    maps: ElementMaps
+    edge: Edge
+    thickness: NDArray[np.float64] | None
+    distance: NDArray[np.float64]
+    along: NDArray[np.float64]
+    straight: NDArray[np.float64]
+    profiles: Profiles
+    slabs: Slabs
+
+
 def map_layer(maps: ElementMaps, edge: Edge, substrate: Sequence[str], smoothing: float) -> MappedLayer:
-    """Refine the crystal's edge, and find the layer's outer boundary.
+    """Refine the crystal's edge, find the layer's outer boundary, and follow both along the layer.
 
     Parameters
     ----------
@@ -92,160 +118,136 @@ def map_layer(maps: ElementMaps, edge: Edge, substrate: Sequence[str], smoothing
     substrate : sequence of str
         Elements that mark the crystal.
     smoothing : float
-        Correlation length in nm of the boundaries' departures from a smooth line.
+        Typical correlation length in nm of the boundaries' departures from a smooth line.
 
     Returns
     -------
     MappedLayer
     """
     crystal = [maps.elements.index(element) for element in substrate]
+    everything = list(range(len(maps.elements)))
     step = float(np.mean(maps.pixel))
     slabs = Slabs(0.0, 1.5 * step, np.inf, 1.5 * step)
-    for turn in range(TURNS):
-        distance, along = coordinates(edge, maps.good.shape, maps.pixel)
-        profiles, slabs = _fitted(
-            distance_profiles(maps, distance, step), replace(slabs, inner=0.0), crystal, step, maps
-        )
-        shift = np.full(len(edge.points), slabs.inner)
-        if turn < TURNS - 1:
-            shift += _departures(maps, crystal, distance, along, slabs, "inner", smoothing, edge)
-        edge = Edge(edge.moved(shift), edge.outward)
-    # Distances count from the edge, where the last fit has put it.
-    distance = distance - slabs.inner
-    profiles = replace(profiles, distance=profiles.distance - slabs.inner)
-    slabs = replace(slabs, inner=0.0, outer=slabs.outer - slabs.inner)
-    inner = boundary_interval(profiles.channels(crystal), slabs, "inner", step)
-    outer = boundary_interval(profiles, slabs, "outer", step) if np.isfinite(slabs.outer) else None
-    line = None
-    if outer is not None:
-        everything = list(range(len(maps.elements)))
-        departures = _departures(maps, everything, distance, along, slabs, "outer", smoothing, edge)
-        line = edge.moved(slabs.outer + departures)
-    return MappedLayer(edge, distance, along, slabs, inner, outer, line)
-
-
-def distance_profiles(maps: ElementMaps, distance: NDArray[np.float64], step: float) -> Profiles:
-    """Counts of all elements, and of the HAADF as a last channel, in fine bins of the distance."""
-    width = FINE * step
-    number = np.floor(distance / width).astype(int)
-    first = max(int(number.min()), -int(CRYSTAL_REACH / FINE))
-    index = np.where(maps.good & (number >= first), number - first, -1)
-    size = int(index.max()) + 1
-    counted = maps.counted.summed(index, size)
-    used = index >= 0
-    pixels = np.bincount(index[used], minlength=size).astype(float)
-    mean = np.bincount(index[used], weights=distance[used], minlength=size) / np.maximum(pixels, 1.0)
-    counts = counted.signal
-    scale = counted.signal_variance.sum(axis=1) / np.maximum(counts.sum(axis=1), 1e-12)
-    if maps.haadf is not None:
-        bright = np.bincount(index[used], weights=maps.haadf[used] - maps.haadf[used].min(), minlength=size)
-        counts = np.vstack([counts, bright])
-        scale = np.append(scale, max(float(bright.mean()) * 1e-4, 1e-12))
-    full = pixels > 0
-    return Profiles(mean[full], pixels[full], counts[:, full], np.maximum(scale, 1e-12))
-
-
-def least_scale(maps: ElementMaps, profiles: Profiles) -> NDArray[np.float64]:
-    """Variance over mean that the channels have at least: that of counting, where the maps are counts."""
-    return profiles.scale if maps.are_counts else np.full(len(profiles.scale), 1e-6)
-
-
-def _fitted(
-    profiles: Profiles, slabs: Slabs, crystal: list[int], step: float, maps: ElementMaps
-) -> tuple[Profiles, Slabs]:
-    """Both boundaries, one after the other until they fit each other, and the profiles with their scatter."""
-    least = least_scale(maps, profiles)
-    slabs = fit_boundary(profiles.channels(crystal), slabs, "inner", step)
-    if not np.isfinite(slabs.outer):
-        slabs = _with_outer(dispersed(profiles, slabs, least), slabs, step, least)
-    for _ in range(2):
-        profiles = dispersed(profiles, slabs, least)
-        slabs = fit_boundary(profiles.channels(crystal), slabs, "inner", step)
+    thickness: NDArray[np.float64] | None = None
+    for _ in range(TURNS):
+        turn = _turn(maps, edge, thickness, slabs, crystal)
+        slabs = turn.slabs
+        whole = _whole_chords(turn)
+        chosen = whole if whole.any() else np.ones_like(whole)
+        inner = _course(turn, crystal, "inner", smoothing, chosen)
+        edge = Edge(edge.moved(inner.departure), edge.outward)
         if np.isfinite(slabs.outer):
-            slabs = fit_boundary(profiles, slabs, "outer", step)
-    return profiles, slabs
+            outer = _course(turn, everything, "outer", smoothing, chosen)
+            thickness = np.maximum(outer.departure - inner.departure, THINNEST * (slabs.outer - slabs.inner))
+    # Distances count from the edge, where the last fit has put it.
+    profiles = replace(turn.profiles, distance=turn.profiles.distance - slabs.inner)
+    moved = replace(slabs, inner=0.0, outer=slabs.outer - slabs.inner)
+    found = MappedLayer(
+        edge=edge,
+        distance=turn.distance - slabs.inner,
+        along=turn.along,
+        straight=turn.straight - slabs.inner,
+        slabs=moved,
+        inner=boundary_interval(profiles.channels(crystal), moved, "inner", step),
+        outer=None,
+        chords=None,
+        outer_line=None,
+    )
+    if thickness is None:
+        return found
+    variance = inner.variance + outer.variance - inner.common_variance - outer.common_variance
+    return replace(
+        found,
+        outer=boundary_interval(profiles, moved, "outer", step),
+        chords=Chords(
+            outer.mean - inner.mean, max(variance, 0.0), outer.piece_variance, outer.roughness, bool(whole.any())
+        ),
+        outer_line=edge.moved(thickness),
+    )
 
 
-def _with_outer(profiles: Profiles, slabs: Slabs, step: float, least: NDArray[np.float64]) -> Slabs:
-    """Slabs with an outer boundary, where one is to be seen: the layer's elements, or the HAADF, fall at it."""
-    places = np.arange(slabs.inner + LEAST_LAYER * step, profiles.distance.max() - LEAST_LAYER * step, step)
-    if places.size == 0:
-        return slabs
-    tried = [replace(slabs, outer=float(place), outer_blur=blur * step) for place in places for blur in (1.0, 3.0)]
-    rough = profiles
-    for _ in range(2):
-        scores = [log_likelihood(rough, one) for one in tried]
-        best = tried[int(np.argmax(scores))]
-        rough = dispersed(profiles, best, least)
-    found = levels(rough, best)
-    layer, outside = 0.5 * (found[:, 1] + found[:, 2]), found[:, 3]
-    total = layer.sum()
-    falls = (outside < POORER * layer) & (layer > 0.05 * total if total > 0 else False)
-    gain = log_likelihood(rough, best) - log_likelihood(rough, replace(slabs, outer=np.inf))
-    return best if falls.any() and gain > LEAST_GAIN else slabs
+def _turn(
+    maps: ElementMaps, edge: Edge, thickness: NDArray[np.float64] | None, slabs: Slabs, crystal: list[int]
+) -> _Turn:
+    step = float(np.mean(maps.pixel))
+    distance, along = coordinates(edge, maps.good.shape, maps.pixel)
+    straight = distance
+    if thickness is not None:
+        straight = straightened(distance, np.interp(along, edge.along, thickness), float(thickness.mean()))
+    profiles = distance_profiles(maps, straight, step)
+    profiles, slabs = fit_slabs(maps, profiles, replace(slabs, inner=0.0), crystal, step)
+    return _Turn(maps, edge, thickness, distance, along, straight, profiles, slabs)
 
 
-def _departures(
+def straightened(distance: NDArray[np.float64], local: NDArray[np.float64], mean: float) -> NDArray[np.float64]:
+    """Distances in nm on a layer drawn from its `local` thickness to the `mean`: stretched inside, moved outside."""
+    return np.where(
+        distance <= 0, distance, np.where(distance < local, distance * mean / local, distance - local + mean)
+    )
+
+
+def _whole_chords(turn: _Turn) -> NDArray[np.bool_]:
+    """Points of the edge whose chord to the outer boundary, if there is one, lies in the image."""
+    edge, shape, pixel = turn.edge, turn.maps.good.shape, turn.maps.pixel
+    whole = _inside(edge.points, shape, pixel)
+    if np.isfinite(turn.slabs.outer):
+        thickness = np.full(len(edge.points), turn.slabs.outer) if turn.thickness is None else turn.thickness
+        whole &= _inside(edge.moved(thickness), shape, pixel)
+    return whole
+
+
+def _inside(points: NDArray[np.float64], shape: tuple[int, ...], pixel: tuple[float, float]) -> NDArray[np.bool_]:
+    at = points / np.asarray(pixel) + 0.5
+    return np.asarray(np.all((at >= 0) & (at <= np.asarray(shape)), axis=1))
+
+
+def _course(turn: _Turn, channels: list[int], which: Which, smoothing: float, chosen: NDArray[np.bool_]) -> Course:
+    """How a boundary runs along the edge, as distances in nm from it."""
+    profiles, along = turn.profiles.channels(channels), turn.edge.along
+    places = _places(turn.maps, channels, turn.straight, turn.along, profiles, turn.slabs, which, smoothing)
+    if places is None:
+        return level_course(along.size, getattr(turn.slabs, which))
+    place = places.place
+    if which == "outer" and turn.thickness is not None:
+        place = place + np.interp(places.along, along, turn.thickness) - float(turn.thickness.mean())
+    return follow(places.along, place, places.variance, along, chosen, smoothing)
+
+
+def uneven_variance(maps: ElementMaps, layer: MappedLayer, number: int, profiles: Profiles, slabs: Slabs,
+                    smoothing: float) -> float:  # fmt: skip
+    """Variance in nm^2 of an element's mean place at the crystal's edge, beside that of its counts: it lies unevenly.
+
+    Parameters
+    ----------
+    maps : ElementMaps
+    layer : MappedLayer
+    number : int
+        Which element.
+    profiles : Profiles
+        Of this element.
+    slabs : Slabs
+        Fitted to it.
+    smoothing : float
+        As for `map_layer`.
+    """
+    places = _places(maps, [number], layer.straight, layer.along, profiles, slabs, "inner", smoothing)
+    if places is None:
+        return 0.0
+    along = layer.edge.along
+    course = follow(places.along, places.place, places.variance, along, np.ones(along.size, dtype=bool), smoothing)
+    return max(course.variance - course.common_variance, 0.0)
+
+
+def _places(
     maps: ElementMaps,
     channels: list[int],
-    distance: NDArray[np.float64],
+    straight: NDArray[np.float64],
     along: NDArray[np.float64],
+    profiles: Profiles,
     slabs: Slabs,
     which: Which,
     smoothing: float,
-    edge: Edge,
-) -> NDArray[np.float64]:
-    """Local departures in nm of a boundary from its mean place, at every point of the edge.
-
-    In stretches of half the smoothing length the boundary is moved to where the counts of the fitted slabs describe
-    the stretch best; the moves, weighted with their precision, are smoothed as a Gaussian process whose variance is
-    what they scatter beyond their errors.
-    """
+) -> Places | None:
     step = float(np.mean(maps.pixel))
-    place, blur = getattr(slabs, which), getattr(slabs, f"{which}_blur")
-    reach = LOCAL_REACH * max(blur, step)
-    length = max(smoothing / 2.0, 3.0 * step)
-    profiles = distance_profiles(maps, distance, step).channels(channels)
-    near = maps.good & (np.abs(distance - place) < 2.0 * reach)
-    stretch = np.floor(along / length).astype(int)
-    stretch -= int(stretch[near].min()) if near.any() else 0
-    first = float(np.floor(along[near] / length).min() * length) if near.any() else 0.0
-    size = int(stretch[near].max()) + 1 if near.any() else 0
-    if size < 2:
-        return np.zeros(len(edge.points))
-    moves = np.linspace(-reach, reach, 33)
-    amounts = levels(profiles, slabs)
-    counts = maps.counted.signal[channels][:, near]
-    scale = profiles.scale[:, None]
-    gain = np.zeros((moves.size, size))
-    for number, move in enumerate(moves):
-        shapes = slab_shapes(distance[near], replace(slabs, **{which: place + move}))
-        expected = np.maximum(amounts @ shapes.T, 1e-4)
-        terms = ((counts * np.log(expected) - expected) / scale).sum(axis=0)
-        gain[number] = np.bincount(stretch[near], weights=terms, minlength=size)
-    weight = np.exp(gain - gain.max(axis=0))
-    weight /= weight.sum(axis=0)
-    mean = moves @ weight
-    variance = np.maximum((moves**2) @ weight - mean**2, (0.02 * step) ** 2)
-    at = first + (np.arange(size) + 0.5) * length
-    return _smoothed(np.asarray(at, dtype=np.float64), mean, np.asarray(variance), smoothing, edge.along)
-
-
-def _smoothed(
-    at: NDArray[np.float64],
-    mean: NDArray[np.float64],
-    variance: NDArray[np.float64],
-    length: float,
-    where: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    """A Gaussian process through measured places; its mean is the places' weighted mean."""
-    weight = 1.0 / variance
-    centre = float(weight @ mean / weight.sum())
-    scatter = float(weight @ (mean - centre) ** 2 / weight.sum())
-    excess = max(scatter - float(at.size / weight.sum()), 0.0)
-    if excess <= 0:
-        return np.zeros(where.size)
-    own = excess * np.exp(-0.5 * ((at[:, None] - at[None]) / length) ** 2) + np.diag(variance)
-    shared = excess * np.exp(-0.5 * ((where[:, None] - at[None]) / length) ** 2)
-    departures: NDArray[np.float64] = shared @ np.linalg.solve(own, mean - centre)
-    return departures - float(departures.mean())
+    pixels = Pixels(maps.counted.signal[channels][:, maps.good], straight[maps.good], along[maps.good])
+    return local_places(pixels, profiles, slabs, which, max(STRETCH * smoothing, 3.0 * step), step)

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from depthlock.eds.composition import atomic_percent
 from depthlock.eds.element_maps import ElementMaps
-from depthlock.eds.layer import MappedLayer, distance_profiles, least_scale, map_layer
+from depthlock.eds.layer import MappedLayer, map_layer, uneven_variance
+from depthlock.eds.slab_fit import distance_profiles, least_scale
 from depthlock.eds.slabs import (
     WIDTH_16_84,
     Boundary,
@@ -23,12 +24,12 @@ from depthlock.eds.slabs import (
 from depthlock.eds.substrate import first_edge, substrate_elements
 from depthlock.eds.uniformity import SMOOTH_BLOCK, measure_uniformity
 from depthlock.model.options import EdsOptions
-from depthlock.model.quantity import Quantity, join_flags
+from depthlock.model.quantity import NORMAL_95, Quantity, join_flags
 
 STEP_SEEN = 5.0
 """Standard deviations by which an element's counts must change at the interface to have a place there."""
 
-PLACE = 0.15
+PLACE = 0.08
 """Standard error of a boundary's place in pixels from how a line is laid through square pixels."""
 
 QUANTITIES = ("interface_position", "interface_width", "layer_share", "uniformity", "uniformity_z")
@@ -47,7 +48,7 @@ class MeasuredMaps:
     maps : ElementMaps
     layer : MappedLayer or None
     thickness : Quantity
-        Scalar, nm.
+        Scalar, nm: of the imaged piece.
     quantities : dict
         Scalar quantities by name and element.
     flags : tuple of str
@@ -90,10 +91,10 @@ def measure_maps(
     layer = map_layer(maps, edge, marks, smoothing)
     step = float(np.mean(maps.pixel))
     quantities: dict[str, dict[str, Quantity]] = {name: {} for name in QUANTITIES}
-    profiles = distance_profiles(maps, layer.distance, step)
+    profiles = distance_profiles(maps, layer.straight, step)
     profiles = dispersed(profiles, layer.slabs, least_scale(maps, profiles))
     low, high = layer.inside
-    inside = maps.good & (layer.distance > low) & (layer.distance < high)
+    inside = maps.good & (layer.straight > low) & (layer.straight < high)
     block = 1 if maps.are_counts else SMOOTH_BLOCK
     for number, element in enumerate(maps.elements):
         counted = maps.counted.of(number)
@@ -103,7 +104,7 @@ def measure_maps(
             # A sum far below 0 says that the line shapes do not describe the spectrum.
             "poor_fit" if maps.significance[number] < -STEP_SEEN else "",
         )
-        position, width = _interface(profiles.channels([number]), layer, step)
+        position, width = _interface(maps, number, profiles.channels([number]), layer, smoothing)
         even = measure_uniformity(counted, inside, shuffles=options.shuffles, block=block, rng=rng)
         for name, quantity in (
             ("interface_position", position),
@@ -147,24 +148,28 @@ def _at(quantity: Quantity, number: int) -> Quantity:
 
 
 def _thickness(layer: MappedLayer, step: float) -> Quantity:
-    if layer.outer is None:
+    if layer.outer is None or layer.chords is None:
         return nothing("no_outside")
-    return _widened(layer.outer.position, layer.inner, step)
+    found = _widened(layer.outer.position, layer.inner, step, layer.chords.variance)
+    moved = layer.chords.mean - float(np.asarray(found.value))
+    value, std, lower, upper = (float(one) for one in found.arrays().values())
+    shifted = Quantity(value + moved, std, lower + moved, upper + moved)
+    return shifted if layer.chords.complete else flagged(shifted, "too_few_positions")
 
 
-def _widened(position: Quantity, edge: Boundary, step: float) -> Quantity:
-    """A place relative to the edge: with the edge's own error, and that of a line through pixels."""
-    more = np.hypot(float(np.asarray(edge.position.std)), PLACE * step)
-    value, std, lower, upper = (float(np.asarray(one)) for one in
-                                (position.value, position.std, position.lower, position.upper))  # fmt: skip
-    return Quantity(
-        value, float(np.hypot(std, more)), value - float(np.hypot(value - lower, 1.96 * more)),
-        value + float(np.hypot(upper - value, 1.96 * more)),
-    )  # fmt: skip
+def _widened(position: Quantity, edge: Boundary, step: float, variance: float = 0.0) -> Quantity:
+    """A place relative to the edge: with the edge's own error, that of a line through pixels, and some `variance`."""
+    more = float(np.sqrt(float(np.asarray(edge.position.std)) ** 2 + (PLACE * step) ** 2 + variance))
+    value, std, lower, upper = (float(one) for one in position.arrays().values())
+    down, up = (float(np.hypot(one, NORMAL_95 * more)) for one in (value - lower, upper - value))
+    return Quantity(value, float(np.hypot(std, more)), value - down, value + up)
 
 
-def _interface(profiles: Profiles, layer: MappedLayer, step: float) -> tuple[Quantity, Quantity]:
+def _interface(
+    maps: ElementMaps, number: int, profiles: Profiles, layer: MappedLayer, smoothing: float
+) -> tuple[Quantity, Quantity]:
     """Place and 16-84 % width of one element's step at the crystal's edge."""
+    step = float(np.mean(maps.pixel))
     before = levels(profiles, layer.slabs)[0]
     # What stands on either side within a few pixels of the edge decides whether there is a step at all.
     reach = max(6.0 * step, 2.0 * layer.slabs.inner_blur)
@@ -180,13 +185,14 @@ def _interface(profiles: Profiles, layer: MappedLayer, step: float) -> tuple[Qua
     found = boundary_interval(profiles, slabs, "inner", step)
     blur = found.blur
     width = Quantity(*(WIDTH_16_84 * float(np.asarray(one)) for one in (blur.value, blur.std, blur.lower, blur.upper)))
-    return _widened(found.position, layer.inner, step), width
+    uneven = uneven_variance(maps, layer, number, profiles, slabs, smoothing)
+    return _widened(found.position, layer.inner, step, uneven), width
 
 
 def _layer_share(maps: ElementMaps, number: int, layer: MappedLayer) -> Quantity:
     """Share of an element's counts in the image that come from the layer."""
     end = layer.slabs.outer
-    part = np.where((layer.distance > 0) & (layer.distance <= end), 0, 1)
+    part = np.where((layer.straight > 0) & (layer.straight <= end), 0, 1)
     sums = maps.counted.of(number).summed(np.where(maps.good, part, -1), 2)
     inside, outside = (float(value) for value in sums.net)
     of_inside, of_outside = (float(value) for value in sums.variance)
@@ -202,4 +208,4 @@ def labels(layer: MappedLayer | None, shape: tuple[int, int]) -> NDArray[np.int8
     """0 outside, 1 layer, 2 crystal; all 0 where there is no layer."""
     if layer is None:
         return np.zeros(shape, dtype=np.int8)
-    return np.where(layer.distance <= 0, 2, np.where(layer.distance <= layer.slabs.outer, 1, 0)).astype(np.int8)
+    return np.where(layer.straight <= 0, 2, np.where(layer.straight <= layer.slabs.outer, 1, 0)).astype(np.int8)

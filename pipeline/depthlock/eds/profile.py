@@ -39,7 +39,8 @@ def measure_profile(measured: Sequence[xr.Dataset], options: EdsOptions) -> xr.D
         edge, positive outwards. Quantities of several maps are weighted means. For data set k: `map_k` (element, y_k,
         x_k) net counts, `label_k` (0 outside, 1 layer, 2 crystal), `haadf_k`, both boundaries `inner_y_k`,
         `inner_x_k`, `outer_y_k`, `outer_x_k` in nm, and for a spectrum image `spectrum_k` with `spectrum_model_k` and
-        `spectrum_background_k` on `energy_k`.
+        `spectrum_background_k` on `energy_k`. `layer_thickness` speaks of the imaged pieces; `thickness_sampling_std`
+        is the error of it as the mean of the whole sample, and `thickness_sd` the spread of the chords in nm.
 
     Raises
     ------
@@ -72,7 +73,9 @@ def measure_profile(measured: Sequence[xr.Dataset], options: EdsOptions) -> xr.D
             for element in elements
         ]
         result = assign(result, name, ("element",), _stacked(rows), UNITS[name])
-    result = assign(result, "layer_thickness", (), combined([one.thickness for one in found]), "nm")
+    thickness = combined([one.thickness for one in found])
+    result = assign(result, "layer_thickness", (), thickness, "nm")
+    result = result.assign(_of_sample(found, float(np.asarray(thickness.std))))
     return result.assign_attrs(
         data_sets=len(found),
         sources=[one.maps.source for one in found],
@@ -159,6 +162,23 @@ def _pictures(one: MeasuredMaps, number: int, elements: tuple[str, ...]) -> dict
             told = maps.spectrum[name]
             pictures[f"{name}_{number}"] = xr.Variable(f"energy_{number}", told.values, told.attrs)
     return pictures
+
+
+def _of_sample(found: list[MeasuredMaps], std: float) -> dict[str, xr.Variable]:
+    """How far the pieces' mean thickness may be from the sample's: they are short, and the layer is rough."""
+    layers = [one.layer for one in found if one.layer is not None]
+    chords = [layer.chords for layer in layers if layer.chords is not None]
+    sampling, spread = np.nan, np.nan
+    if chords:
+        within = float(np.mean([one.piece_variance for one in chords]))
+        between = float(np.var([one.mean for one in chords], ddof=1)) if len(chords) > 1 else 0.0
+        sampling = float(np.sqrt(max(within, between) / len(chords) + std**2))
+        spread = float(np.sqrt(np.mean([one.roughness**2 for one in chords])))
+    told = {"units": "nm"}
+    return {
+        "thickness_sampling_std": xr.Variable((), sampling, told),
+        "thickness_sd": xr.Variable((), spread, told),
+    }
 
 
 def combined(quantities: Sequence[Quantity]) -> Quantity:

@@ -187,6 +187,8 @@ CONTRACTS: dict[str, Contract] = {
             "element": ("element",),
             "distance": ("distance",),
             "pixels": ("data_set", "distance"),
+            "thickness_sampling_std": (),
+            "thickness_sd": (),
         },
         quantities={
             "intensity": ("data_set", "element", "distance"),

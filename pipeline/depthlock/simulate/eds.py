@@ -13,7 +13,7 @@ from scipy.special import ndtr
 
 from depthlock.model.xray_lines import line_families
 from depthlock.simulate.lateral import smooth_field
-from depthlock.simulate.tem_lines import BoundaryLines, chords, draw_lines
+from depthlock.simulate.tem_lines import BoundaryLines, chord_ends, draw_lines
 
 FloatArray = NDArray[np.float64]
 
@@ -106,7 +106,7 @@ class EdsTruth:
     Attributes
     ----------
     thickness : float
-        Mean chord along the normal of the smoothed crystal edge over the imaged piece in nm.
+        Mean chord in nm along the normal of the smoothed crystal edge, of those wholly in the image; NaN if none is.
     edge_blur : float
         Standard deviation of the blur of a straight boundary by probe and pixel in nm.
     distance : array, shape (rows, columns)
@@ -247,12 +247,19 @@ def _truth(parameters: EdsParameters, rng: np.random.Generator) -> EdsTruth:
     outer = np.interp(along, lines.along, lines.outer)
     sigma = np.hypot(parameters.probe_nm / _FWHM, parameters.pixel_nm / np.sqrt(12.0))
     return EdsTruth(
-        thickness=float(np.mean(chords(lines, _imaged(lines, parameters)))),
+        thickness=_mean_chord(lines, parameters),
         edge_blur=float(sigma),
         distance=height - inner,
         depth_fraction=(height - inner) / (outer - inner),
         intensity=intensity,
     )
+
+
+def _mean_chord(lines: BoundaryLines, parameters: EdsParameters) -> float:
+    """Mean in nm of the chords whose both ends lie in the image."""
+    starts, ends = chord_ends(lines)
+    whole = _imaged(starts, parameters) & _imaged(ends, parameters)
+    return float(np.mean(np.hypot(*(ends - starts)[:, whole]))) if whole.any() else float("nan")
 
 
 def _patches(
@@ -274,13 +281,11 @@ def _places(parameters: EdsParameters, fine: int) -> tuple[FloatArray, FloatArra
     return -np.sin(turn) * x + np.cos(turn) * y, height
 
 
-def _imaged(lines: BoundaryLines, parameters: EdsParameters) -> NDArray[np.bool_]:
-    """Steps of the axis at which the crystal's edge lies in the image."""
+def _imaged(places: FloatArray, parameters: EdsParameters) -> NDArray[np.bool_]:
+    """Whether places, (along, height) in nm of shape (2, n), lie in the image."""
     turn = np.deg2rad(parameters.orientation_deg)
-    height = lines.inner - parameters.offset_nm
-    x = np.cos(turn) * height - np.sin(turn) * lines.along
-    y = np.sin(turn) * height + np.cos(turn) * lines.along
-    inside = (np.abs(x) < 0.5 * parameters.columns * parameters.pixel_nm) & (
-        np.abs(y) < 0.5 * parameters.rows * parameters.pixel_nm
-    )
-    return np.asarray(inside)
+    along, height = places[0], places[1] - parameters.offset_nm
+    x = np.cos(turn) * height - np.sin(turn) * along
+    y = np.sin(turn) * height + np.cos(turn) * along
+    half_width, half_height = (0.5 * size * parameters.pixel_nm for size in (parameters.columns, parameters.rows))
+    return np.asarray((np.abs(x) < half_width) & (np.abs(y) < half_height))
