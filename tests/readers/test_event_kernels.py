@@ -43,49 +43,46 @@ def test_added_up(seed: int, exponent_bits: int) -> None:
     assert np.all(np.diff(bins[:occupied]) > 0)
 
 
-def shared_out(mass_bin: np.ndarray, pixel_id: np.ndarray, count: np.ndarray | None, length: int) -> Counter:
-    """Ions by bin and pixel, out of all pages and pieces."""
+def shared_out(
+    mass_bin: np.ndarray, pixel_id: np.ndarray, count: np.ndarray | None, length: int, pieces: int
+) -> Counter:
+    """Ions by bin and pixel, out of all pages and of `out`, which has room for some pieces."""
     table, shift, first_bin = np.array([0, 0, 1, 2, 2], np.uint16), 3, np.array([0, 16, 24])
-    bits = np.array([6, 9, 32 - 18])
-    state = np.column_stack([np.zeros((3, 2), np.int64), bits, first_bin << bits])
+    bits, window = np.array([10, 12, 14]), 5000
+    state = np.column_stack([np.zeros(3, np.int64), bits, (first_bin << bits) + window])
     pages = np.empty(3 * length, np.uint32 if count is None else np.uint64)
-    out, pieces = np.empty(2 * length, pages.dtype), np.empty((3, 3), np.int64)
+    out, noted = np.empty(pieces * length, pages.dtype), np.empty((pieces, 2), np.int64)
     start, found = 0, Counter()
 
-    def note(group: int, base: int, words: np.ndarray) -> None:
+    def note(group: int, words: np.ndarray) -> None:
         for word in words.tolist():
-            weight = 1
-            if count is not None:
-                weight, word = 1 << (word & 31), word >> 5
-            width = int(bits[group]) if count is None else 20
-            found[int(first_bin[group]) + (word >> width), base + (word & ((1 << width) - 1))] += weight
+            if count is None:
+                found[
+                    int(first_bin[group] + (word >> bits[group])), int(window + (word & ((1 << bits[group]) - 1)))
+                ] += 1
+            else:
+                found[word >> 25, (word >> 5) & ((1 << 20) - 1)] += 1 << (word & 31)
 
     while start < mass_bin.size:
+        held = state, pages, out, noted
         if count is None:
-            start, top, number = kernels.share_out(mass_bin, pixel_id, start, table, shift, state, pages, out, pieces)
+            start, number = kernels.share_out(mass_bin, pixel_id, start, table, shift, *held)
         else:
-            start, top, number = kernels.share_out_wide(
-                mass_bin, pixel_id, count, start, table, shift, 20, first_bin, state, pages, out, pieces
-            )
-        ends = np.cumsum(pieces[:number, 1])
-        assert top == (ends[-1] if number else 0)
-        for (group, words, base), end in zip(pieces[:number], ends, strict=True):
-            note(int(group), int(base), out[end - words : end])
+            start, number = kernels.share_out_wide(mass_bin, pixel_id, count, start, table, shift, 20, *held)
+        for (group, words), end in zip(noted[:number], np.cumsum(noted[:number, 1]), strict=True):
+            note(int(group), out[end - words : end])
     for group in range(3):
-        note(group, int(state[group, kernels.BASE]), pages[group * length :][: state[group, kernels.USED]])
+        note(group, pages[group * length :][: state[group, kernels.USED]])
     return found
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_share_out(seed: int) -> None:
-    """Windows of 64, 512 and 16384 pixels, over pixels that climb and now and then fall back."""
+    """Pixels of a window of 1024."""
     rng = np.random.default_rng(seed)
-    mass_bin = rng.integers(0, 40, 3000).astype(np.uint32)
-    pixel = (np.arange(3000) * 40 // 3 + rng.integers(0, 400, 3000)).astype(np.uint32)
-    if seed == 4:
-        rng.shuffle(pixel)
+    mass_bin, pixel = rng.integers(0, 40, 3000).astype(np.uint32), rng.integers(5000, 6024, 3000).astype(np.uint32)
     plain = Counter(zip(mass_bin.tolist(), pixel.tolist(), strict=True))
-    assert shared_out(mass_bin, pixel, None, length=int(rng.integers(1, 60))) == plain
+    assert shared_out(mass_bin, pixel, None, length=int(rng.integers(1, 60)), pieces=seed + 1) == plain
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -98,14 +95,19 @@ def test_share_out_wide(seed: int) -> None:
     plain: Counter = Counter()
     for b, p, n in zip(mass_bin.tolist(), pixel.tolist(), count.tolist(), strict=True):
         plain[b, p] += n
-    assert shared_out(mass_bin, pixel, count, length=64) == plain
+    assert shared_out(mass_bin, pixel, count, length=64, pieces=seed + 1) == plain
 
 
 def test_widened() -> None:
+    """Three parts of two groups and two windows."""
     rng = np.random.default_rng(7)
-    bins, pixels = rng.integers(0, 1 << 9, 500), rng.integers(0, 1 << 23, 500)
     wide = np.empty(500, np.uint64)
     narrow = wide.view(np.uint32)[500:]  # the upper half of where the wide words go
-    narrow[:] = (bins << 23) + pixels
-    kernels.widened(narrow, 1000, 23, 30, wide)
-    assert wide.tolist() == [((b << 30) + 1000 + p) << 5 for b, p in zip(bins.tolist(), pixels.tolist(), strict=True)]
+    ends, bits = np.array([100, 350, 500]), np.array([23, 23, 20])
+    first_bin, first_pixel = np.array([7, 7, 90]), np.array([0, 8000, 8000])
+    part = np.repeat(np.arange(3), np.diff(ends, prepend=0))
+    bins, pixels = rng.integers(0, 1 << 9, 500), rng.integers(0, 1 << 20, 500)
+    narrow[:] = (bins << bits[part]) + pixels
+    kernels.widened(narrow, ends, bits, (first_bin << 30) + first_pixel, 30, wide)
+    cells = (bins + first_bin[part] << 30) + pixels + first_pixel[part]
+    assert wide.tolist() == (cells << 5).tolist()

@@ -88,7 +88,7 @@ def test_another_file_starts_anew(tmp_path: Path) -> None:
     folder = event_resuming.partial_folder(target)
     folder.mkdir()
     source = iontof_grd.source(raw)
-    spill = event_spill.Spill.begun(folder, source.header.rows, iter(source.blocks(0)))
+    spill = event_spill.Spill.begun(folder, source.header.row_shape, iter(source.blocks(0)))
     spill.save({"fingerprint": "of another file", "place": source.end})
     spill.close()
     made.write_grd(raw, ions(700))

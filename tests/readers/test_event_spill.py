@@ -10,19 +10,22 @@ import numpy as np
 import pytest
 
 from depthlock.readers import event_spill
+from depthlock.readers.event_groups import Groups, Windows
+from depthlock.readers.event_room import Ring
 from depthlock.readers.event_sorting import sorted_cells
 from depthlock.readers.event_source import EventBlock
-from depthlock.readers.event_spill import Groups, Spill
+from depthlock.readers.event_spill import Spill
 
+SHAPE = (1 << 8, 1, 1 << 8, 1 << 8)
 ROWS = 1 << 24
 
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(event_spill, "PAGE_WORDS", 64)
-    monkeypatch.setattr(event_spill, "OUT_WORDS", 256)
     monkeypatch.setattr(event_spill, "SAMPLE_IONS", 2000)
     monkeypatch.setattr(event_spill, "GROUPS", 16)
+    monkeypatch.setattr(event_spill, "SCATTERED_WORDS", 24)
 
 
 def measured(kind: str) -> list[EventBlock]:
@@ -72,7 +75,7 @@ def cells_of(spill: Spill, memory: int) -> dict[tuple[int, int], int]:
 def test_cells_are_those_of_a_histogram(tmp_path: Path, kind: str, memory: int) -> None:
     blocks = measured(kind)
     rest = iter(blocks)
-    spill = Spill.begun(tmp_path, ROWS, rest)
+    spill = Spill.begun(tmp_path, SHAPE, rest)
     for block in rest:
         spill.add(block)
     spill.flush()
@@ -88,7 +91,7 @@ def test_words_are_short_where_the_stream_is_in_order(tmp_path: Path) -> None:
         folder = tmp_path / kind
         folder.mkdir()
         rest = iter(measured(kind))
-        spill = Spill.begun(folder, ROWS, rest)
+        spill = Spill.begun(folder, SHAPE, rest)
         for block in rest:
             spill.add(block)
         spill.flush()
@@ -102,7 +105,7 @@ def test_words_are_short_where_the_stream_is_in_order(tmp_path: Path) -> None:
 def test_a_reopened_spill_goes_on(tmp_path: Path, kind: str) -> None:
     """What was written after the last save is forgotten, and nothing else."""
     blocks = measured(kind)
-    spill = Spill.begun(tmp_path, ROWS, iter(blocks[:15]))
+    spill = Spill.begun(tmp_path, SHAPE, iter(blocks[:15]))
     for block in blocks[3:15]:
         spill.add(block)
     spill.save({"place": 15})
@@ -120,12 +123,51 @@ def test_a_reopened_spill_goes_on(tmp_path: Path, kind: str) -> None:
 
 
 def test_a_spill_that_lost_words_is_not_used(tmp_path: Path) -> None:
-    spill = Spill.begun(tmp_path, ROWS, iter(measured("in order")))
+    spill = Spill.begun(tmp_path, SHAPE, iter(measured("in order")))
     spill.save({})
     spill.close()
     spill.path.write_bytes(spill.path.read_bytes()[:-4])
     with pytest.raises(ValueError, match="missing"):
         Spill.reopened(tmp_path)
+
+
+@pytest.mark.parametrize("row_shape", [(90, 1, 30, 30), (7, 3, 500, 500)])
+def test_windows_hold_whole_rasters_that_fit(row_shape: tuple[int, ...]) -> None:
+    windows = Windows.of(row_shape, 16)
+    rng = np.random.default_rng(2)
+    pixel_id = rng.integers(0, np.prod(row_shape), 3000).astype(np.uint32)
+    raster = row_shape[-1] * row_shape[-2]
+    assert windows.pixels <= 1 << 16
+    assert windows.pixels % raster == 0 or raster > 1 << 16
+    parts = dict(windows.parts(pixel_id))
+    assert list(parts) == np.unique(pixel_id // windows.pixels).tolist()
+    assert sum(pixel_id[part].size for part in parts.values()) == pixel_id.size
+    assert all(np.all(pixel_id[part] // windows.pixels == window) for window, part in parts.items())
+    assert dict(windows.parts(np.array([5, 3], np.uint32))) == {0: slice(None)}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_ring_gives_room_that_nobody_has(seed: int) -> None:
+    """Against a plain record of who has which place."""
+    rng = np.random.default_rng(seed)
+    ring, held, given = Ring(50), [], 0
+    for number in range(2000):
+        room = ring.take(int(rng.integers(1, 30))) if rng.random() < 0.6 else None
+        if room is not None:
+            room.words[:] = number
+            room.count[:] = number % 256
+            held.append((number, room))
+            given += 1
+        elif held:
+            number, room = held.pop(0)
+            assert np.all(room.words == number)
+            assert np.all(room.count == number % 256)
+            ring.give_back()
+        if not held:
+            whole = ring.take(50)
+            assert whole is not None
+            ring.give_back()
+    assert given > 500
 
 
 def test_groups_follow_the_ions() -> None:
@@ -147,4 +189,4 @@ def test_ions_outside_are_refused(tmp_path: Path) -> None:
         yield EventBlock(np.array([1]), np.array([ROWS]))
 
     with pytest.raises(ValueError, match="pixel_id runs"):
-        Spill.begun(tmp_path, ROWS, wrong())
+        Spill.begun(tmp_path, SHAPE, wrong())

@@ -57,7 +57,7 @@ def dense(given_blocks: list[EventBlock]) -> np.ndarray:
 def test_agrees_with_a_histogram(tmp_path: Path, seed: int, ions: int, number: int, memory: int) -> None:
     written = blocks(seed, ions, number)
     path = tmp_path / "events.h5"
-    write_events(path, written, HEADER, memory_events=memory)
+    write_events(path, written, HEADER, memory_words=memory)
     expected = dense(written)
     checked = validate_events(path)
     assert checked.ions == expected.sum()
@@ -75,7 +75,7 @@ def test_single_ions_that_pile_up(tmp_path: Path, memory: int) -> None:
     rng = np.random.default_rng(memory)
     written = [EventBlock(rng.integers(0, 2, 150), rng.integers(0, 3, 150)) for _ in range(8)]
     written.append(EventBlock(np.zeros(700, int), np.zeros(700, int)))
-    write_events(tmp_path / "events.h5", written, HEADER, memory_events=memory)
+    write_events(tmp_path / "events.h5", written, HEADER, memory_words=memory)
     expected = np.zeros((2, HEADER.rows), int)
     for block in written:
         np.add.at(expected, (block.mass_bin, block.pixel_id), 1)
@@ -122,7 +122,7 @@ def test_a_failure_leaves_the_old_file(tmp_path: Path) -> None:
         yield EventBlock(np.array([1]), np.array([HEADER.rows]))
 
     with pytest.raises(ValueError, match="pixel_id runs"):
-        write_events(path, broken(), HEADER, memory_events=10)
+        write_events(path, broken(), HEADER, memory_words=10)
     assert path.read_bytes() == b"old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["events.h5"]
 

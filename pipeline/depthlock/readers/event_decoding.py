@@ -8,7 +8,7 @@ import numba
 import numpy as np
 
 if TYPE_CHECKING:
-    from depthlock.readers.event_spill import Integers
+    from depthlock.readers.event_groups import Integers
 
 ITM_EXPECTED, ITM_X, ITM_Y, ITM_PIXEL = range(4)
 """State between two pieces of an .itm stream: the word that must come next (0: any that may begin, 1: a row,

@@ -1,8 +1,9 @@
 """Compiled loops over single ions: sharing them out to groups of flight-time bins, and adding up sorted words.
 
-A word is one ion as an integer: bin, counted from the first of its group, then pixel, then an exponent, from the upper
-bits to the lower. Sorting the words of a group sorts its ions by bin and pixel, whatever order they came in. Numba is
-imported with this module: import it where it is used.
+A word is one ion, or some of one cell, as an integer that sorts by bin and pixel. Narrow words have 32 bits: the bin,
+counted from the first of its group, and below it the pixel, counted from the first of a window of pixels. Wide words
+have 64: bin, pixel, and an exponent, from the upper bits to the lower. Numba is imported with this module: import
+it where it is used.
 """
 
 from __future__ import annotations
@@ -13,15 +14,17 @@ import numba
 import numpy as np
 
 if TYPE_CHECKING:
-    from depthlock.readers.event_spill import Integers
+    from depthlock.readers.event_groups import Integers
 
 EXPONENT_BITS = 5
 """Lower bits of a wide word: it stands for 2^exponent ions. Narrow words stand for one."""
 
+COUNT_DIGITS = 32
+"""Words that the ions of one cell may need at once: one for each binary digit of their number."""
 
-USED, BASE, BITS, OFFSET = range(4)
-"""Columns of a group's state: the words in its page; the pixel from which the page counts; the lower bits of a narrow
-word, which hold the pixel; and ``(first bin << bits) + base``. One row of them is one cache line."""
+USED, BITS, OFFSET = range(3)
+"""Columns of a group's state: the words in its page; the lower bits of a narrow word, which hold the pixel; and
+``(first bin << bits) + first pixel`` of the group and the window."""
 
 
 @numba.njit(cache=True, nogil=True)
@@ -35,53 +38,47 @@ def share_out(
     pages: Integers,
     out: Integers,
     pieces: Integers,
-) -> tuple[int, int, int]:
-    """Append ions to the pages of their groups as narrow words; full pages go to `out`, one piece each.
+) -> tuple[int, int]:
+    """Append ions to the pages of their groups as narrow words; full pages go to `out`, one after the other.
 
     Parameters
     ----------
     mass_bin, pixel_id : ndarray of uint32, shape (n,)
-        The ions; all bins lie within `table`.
+        The ions, all of one window; all bins lie within `table`.
     start : int
         First ion to take.
     table : ndarray of integers
         Group by ``bin >> shift``.
-    state : ndarray of int64, shape (groups, 4)
+    state : ndarray of int64, shape (groups, 3)
         Changed.
     pages : ndarray of uint32, shape (groups * length,)
-    out : ndarray of uint32
+    out : ndarray of uint32, shape (m * length,)
         Filled from its start.
-    pieces : ndarray of int64, shape (m, 3)
-        Group, words and base of the pieces in `out`; filled from its start.
+    pieces : ndarray of int64, shape (m, 2)
+        Group and words of what is in `out`; filled from its start.
 
     Returns
     -------
-    start, top, number : int
-        `start` is n, or the ion before which `out` must be emptied; `top` words and `number` pieces are in `out`.
+    start, number : int
+        `start` is n, or the ion before which `out` must be emptied; `number` pieces are in `out`.
     """
     length = pages.size // len(state)
     top, number = 0, 0
     for i in range(start, mass_bin.size):
         flight = np.int64(mass_bin[i])
-        pixel = np.int64(pixel_id[i])
         group = np.int64(table[flight >> shift])
-        held, base, bits = state[group, USED], state[group, BASE], state[group, BITS]
-        if (held == length) | (((pixel - base) >> bits) != 0):
-            if held:
-                if top + held > out.size or number == len(pieces):
-                    return i, top, number
-                out[top : top + held] = pages[group * length : group * length + held]
-                top += held
-                pieces[number, 0], pieces[number, 1], pieces[number, 2] = group, held, base
-                number += 1
-                held = np.int64(0)
-            # Half a window before the pixel: a stream goes back a little where a raster begins anew.
-            moved = np.int64(0) if pixel >> bits == 0 else pixel - (np.int64(1) << (bits - 1))
-            state[group, OFFSET] += moved - base
-            state[group, BASE] = moved
-        pages[group * length + held] = (flight << bits) + pixel - state[group, OFFSET]
+        held = state[group, USED]
+        if held == length:
+            if number == len(pieces):
+                return i, number
+            out[top : top + held] = pages[group * length : group * length + held]
+            pieces[number, 0], pieces[number, 1] = group, held
+            top += held
+            number += 1
+            held = np.int64(0)
+        pages[group * length + held] = (flight << state[group, BITS]) + np.int64(pixel_id[i]) - state[group, OFFSET]
         state[group, USED] = held + 1
-    return mass_bin.size, top, number
+    return mass_bin.size, number
 
 
 @numba.njit(cache=True, nogil=True)
@@ -93,13 +90,12 @@ def share_out_wide(
     table: Integers,
     shift: int,
     pixel_bits: int,
-    first_bin: Integers,
     state: Integers,
     pages: Integers,
     out: Integers,
     pieces: Integers,
-) -> tuple[int, int, int]:
-    """As :func:`share_out`, with words of 64 bits, which hold any bin and pixel, and counts.
+) -> tuple[int, int]:
+    """As :func:`share_out`, with wide words, which hold any bin and pixel, and counts.
 
     A count is written as one word for each of its binary digits that is set. `count` is empty where all are one. Bins
     beyond `table` belong to the last group.
@@ -112,33 +108,45 @@ def share_out_wide(
         group = np.int64(table[slot if slot < table.size else table.size - 1])
         ions = np.int64(count[i]) if count.size else np.int64(1)
         held = state[group, USED]
-        if held + 32 > length:
-            if top + held > out.size or number == len(pieces):
-                return i, top, number
+        if held + COUNT_DIGITS > length:
+            if number == len(pieces):
+                return i, number
             out[top : top + held] = pages[group * length : group * length + held]
+            pieces[number, 0], pieces[number, 1] = group, held
             top += held
-            pieces[number, 0], pieces[number, 1], pieces[number, 2] = group, held, 0
             number += 1
             held = np.int64(0)
-        word = (((flight - first_bin[group]) << pixel_bits) + np.int64(pixel_id[i])) << EXPONENT_BITS
-        exponent = np.int64(0)
+        word = ((flight << pixel_bits) + np.int64(pixel_id[i])) << EXPONENT_BITS
         while ions:
             if ions & 1:
-                pages[group * length + held] = word + exponent
+                pages[group * length + held] = word
                 held += 1
             ions >>= 1
-            exponent += 1
+            word += 1
         state[group, USED] = held
-    return mass_bin.size, top, number
+    return mass_bin.size, number
 
 
 @numba.njit(cache=True, nogil=True)
-def widened(narrow: Integers, base: int, narrow_bits: int, pixel_bits: int, wide: Integers) -> None:
-    """Narrow words of one piece as wide ones, into `wide`, which has their number and may end where `narrow` does."""
-    mask = (np.int64(1) << narrow_bits) - 1
-    for i in range(narrow.size):
-        word = np.int64(narrow[i])
-        wide[i] = (((word >> narrow_bits) << pixel_bits) + base + (word & mask)) << EXPONENT_BITS
+def widened(narrow: Integers, ends: Integers, bits: Integers, cells: Integers, pixel_bits: int, wide: Integers) -> None:
+    """Narrow words as wide ones.
+
+    Parameters
+    ----------
+    narrow : ndarray of uint32
+    ends, bits, cells : ndarray of int64
+        Of the words of one group and window: where they end, how many of their lower bits hold the pixel, and
+        ``(first bin << pixel_bits) + first pixel``.
+    wide : ndarray of uint64
+        Filled; `narrow` may lie in its upper half.
+    """
+    start = 0
+    for part in range(ends.size):
+        mask = (np.int64(1) << bits[part]) - 1
+        for i in range(start, ends[part]):
+            word = np.int64(narrow[i])
+            wide[i] = (((word >> bits[part]) << pixel_bits) + (word & mask) + cells[part]) << EXPONENT_BITS
+        start = ends[part]
 
 
 @numba.njit(cache=True, nogil=True)
@@ -164,7 +172,7 @@ def added_up(
     count : ndarray of uint8
         Ions of a cell, 255 where there are more.
     bins, starts : ndarray of int64
-        Bins that occur, counted from the group's first, and the first cell of each.
+        Bins that occur, and the first cell of each.
     large, exact : ndarray of int64
         Cells with more than 255 ions, and their numbers.
 

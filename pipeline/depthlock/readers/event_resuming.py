@@ -99,7 +99,7 @@ def _spill(folder: Path, path: Path, source: EventSource) -> tuple[Spill, Iterat
     for left in folder.iterdir():
         left.unlink()
     blocks = iter(source.blocks(0))
-    return Spill.begun(folder, source.header.rows, blocks), blocks
+    return Spill.begun(folder, source.header.row_shape, blocks), blocks
 
 
 def _share_out(path: Path, source: EventSource, spill: Spill, blocks: Iterator[EventBlock]) -> None:

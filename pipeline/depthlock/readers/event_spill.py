@@ -1,8 +1,8 @@
 """Ions on their way to an event store: shared out to groups of flight-time bins, in one file that only grows.
 
-Ions are written as words (:mod:`depthlock.readers.event_kernels`), a group's words in pieces of some thousand. A word
-has 32 bits wherever bin, counted from the group's first, and pixel, counted from a window that moves with the stream,
-fit. Streams that jump about, and cells with counts, get words of 64 bits.
+Ions are written as words (:mod:`depthlock.readers.event_kernels`), some thousand of one group at a time. A word has 32
+bits wherever bin, counted from the group's first, and pixel, counted from a window's first, fit. Streams that jump
+about between windows, and cells with counts, get words of 64 bits.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ import json
 import os
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import cached_property
+from math import prod
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Lock
@@ -21,129 +20,112 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from depthlock.readers.event_groups import GROUPS, WINDOW_BITS, Groups, Integers, Windows
 from depthlock.readers.event_source import EventBlock
 
-Integers = NDArray[np.integer[Any]]
+PAGE_WORDS, OUT_PAGES = 8192, 32
+NARROW = 4
+"""Bytes of a narrow word."""
 
-GROUPS, PAGE_WORDS = 512, 4096
-TABLE_BITS = 16
-"""Groups, words of a page and bits of the table: together they fit the cache of one core."""
+SCATTERED_WORDS = 256
+"""Fewer words a piece than that are a stream that jumps about."""
 
-OUT_WORDS, PIECES = 1 << 18, 1024
 SAMPLE_IONS = 1 << 18
 WORKERS = 2
-LAYOUT = 1
+LAYOUT = 2
 """Number of this way of sharing out; a spill of another one is of no use."""
+
+PARTS_AT_ONCE = 1024
+"""As many as Linux takes in one call."""
 
 WORDS_FILE, STATE_FILE = "words", "state.npz"
 
 
-@dataclass(frozen=True)
-class Groups:
-    """Neighbouring flight-time bins that are sorted together.
-
-    Attributes
-    ----------
-    table : ndarray of uint16
-        Group by ``bin >> shift``; bins beyond it belong to the last group.
-    shift : int
-    first_bin : ndarray of int64, shape (groups,)
-    """
-
-    table: NDArray[np.uint16]
-    shift: int
-    first_bin: NDArray[np.int64]
-
-    @classmethod
-    def of(cls, sample: Integers, number: int) -> Groups:
-        """About `number` groups, half of them by the bins of a sample of ions, half of equal width.
-
-        The groups of equal width are for ions that the sample does not hold: those of deeper layers.
-        """
-        top = int(1.25 * int(sample.max())) + 2 if sample.size else 2
-        shift = max(0, (top - 1).bit_length() - TABLE_BITS)
-        slots = -(-top // (1 << shift))
-        share = np.bincount(sample.astype(np.int64) >> shift, minlength=slots) / max(sample.size, 1) + 1.0 / slots
-        ideal = (number * (np.cumsum(share) - share / 2) / share.sum()).astype(np.int64)
-        begins = np.append(True, np.diff(ideal) > 0)
-        return cls((np.cumsum(begins) - 1).astype(np.uint16), shift, np.flatnonzero(begins) << shift)
-
-    @property
-    def top(self) -> int:
-        """First bin beyond the table."""
-        return self.table.size << self.shift
-
-    @cached_property
-    def narrow_bits(self) -> NDArray[np.int64]:
-        """Bits that a group's bins leave for pixels in words of 32 bits."""
-        width = np.diff(np.append(self.first_bin, self.top))
-        return 32 - np.maximum(1, np.ceil(np.log2(width))).astype(np.int64)
-
-
 class _Pages:
-    """The words that one worker holds: a page a group, and full pages that wait to be written."""
+    """The words that one worker holds: a page a group, of one window of pixels, or of all where words hold all."""
 
     def __init__(self, spill: Spill, *, wide: bool) -> None:
-        self._spill, self._wide = spill, wide
-        groups = spill.groups.first_bin.size
-        self._pages: Integers = np.empty(groups * PAGE_WORDS, np.uint64 if wide else np.uint32)
-        self._out: Integers = np.empty(OUT_WORDS, self._pages.dtype)
-        self._pieces = np.empty((PIECES, 3), np.int64)
-        bits, nothing = spill.groups.narrow_bits, np.zeros(groups, np.int64)
-        self._state = np.column_stack([nothing, nothing, bits, spill.groups.first_bin << bits])
+        self._spill, self._wide, self._window = spill, wide, 0
+        first_bin, bits = spill.groups.first_bin, spill.groups.narrow_bits
+        self._pages: Integers = np.empty((first_bin.size, PAGE_WORDS), np.uint64 if wide else np.uint32)
+        self._out: Integers = np.empty(OUT_PAGES * PAGE_WORDS, self._pages.dtype)
+        self._pieces = np.empty((OUT_PAGES, 2), np.int64)
+        self._state = np.column_stack([np.zeros_like(bits), bits, first_bin << bits])
+        self._windowed = bits < spill.pixel_bits
 
     def share_out(self, mass_bin: Integers, pixel_id: Integers, count: Integers) -> None:
-        from depthlock.readers import event_kernels as kernels
+        """Append ions to the pages, and write those that become full."""
+        from depthlock.readers.event_kernels import share_out, share_out_wide
 
-        spill, groups, start = self._spill, self._spill.groups, 0
-        while start < mass_bin.size:
-            if self._wide:
-                start, top, number = kernels.share_out_wide(
-                    mass_bin, pixel_id, count, start, groups.table, groups.shift, spill.pixel_bits,
-                    groups.first_bin, self._state, self._pages, self._out, self._pieces,
-                )  # fmt: skip
-            else:
-                start, top, number = kernels.share_out(
-                    mass_bin, pixel_id, start, groups.table, groups.shift,
-                    self._state, self._pages, self._out, self._pieces,
-                )  # fmt: skip
-            spill.append(self._out[:top], self._pieces[:number])
+        table, shift, bits = self._spill.groups.table, self._spill.groups.shift, self._spill.pixel_bits
+        held = self._state, self._pages.reshape(-1), self._out, self._pieces
+        if self._wide:
+            start = 0
+            while start < mass_bin.size:
+                start, number = share_out_wide(mass_bin, pixel_id, count, start, table, shift, bits, *held)
+                self._write_out(number)
+            return
+        for window, chosen in self._spill.windows.parts(pixel_id):
+            self._turn_to(window)
+            bins, pixels, start = mass_bin[chosen], pixel_id[chosen], 0
+            while start < bins.size:
+                start, number = share_out(bins, pixels, start, table, shift, *held)
+                self._write_out(number)
+
+    def _write_out(self, number: int) -> None:
+        groups, words = self._pieces[:number].T
+        self._spill.append([self._out[: words.sum()]], groups, self._windows(groups), words)
+
+    def _windows(self, groups: NDArray[np.int64]) -> NDArray[np.int64]:
+        return np.where(self._windowed[groups], self._window, 0)
+
+    def _turn_to(self, window: int) -> None:
+        from depthlock.readers.event_kernels import OFFSET
+
+        if window != self._window:
+            self._write_pages(self._windowed)
+            self._state[self._windowed, OFFSET] += (window - self._window) * self._spill.windows.pixels
+            self._window = window
 
     def flush(self) -> None:
         """Write the pages as they are and begin new ones."""
-        from depthlock.readers.event_kernels import BASE, USED
+        self._write_pages(np.ones_like(self._windowed))
 
-        for group in np.flatnonzero(self._state[:, USED]):
-            words = self._pages[group * PAGE_WORDS :][: self._state[group, USED]]
-            self._spill.append(words, np.array([[group, words.size, self._state[group, BASE]]]))
-        self._state[:, USED] = 0
+    def _write_pages(self, chosen: NDArray[np.bool]) -> None:
+        from depthlock.readers.event_kernels import USED
+
+        used = self._state[:, USED]
+        groups = np.flatnonzero(chosen & (used > 0))
+        parts = [self._pages[group, : used[group]] for group in groups]
+        self._spill.append(parts, groups, self._windows(groups), used[groups])
+        used[groups] = 0
 
 
 class Spill:
-    """The file of words, and which piece of it belongs to which group.
+    """The file of words, and which piece of it belongs to which group and window.
 
     Parameters
     ----------
     folder : Path
         Where it lies; it must exist.
-    rows : int
-        Number of pixel ids.
+    row_shape : tuple of int
+        Axes of the pixel ids, the last two of which are those of a raster.
     groups : Groups
     """
 
-    def __init__(self, folder: Path, rows: int, groups: Groups) -> None:
+    def __init__(self, folder: Path, row_shape: tuple[int, ...], groups: Groups) -> None:
         self.groups = groups
-        self.rows = rows
-        self.pixel_bits = max(1, (rows - 1).bit_length())
+        self.row_shape = row_shape
+        self.rows = prod(row_shape)
+        self.pixel_bits = max(1, (self.rows - 1).bit_length())
+        self.windows = Windows.of(row_shape, int(groups.narrow_bits.min()))
         self.bins = min(1 << 32, 1 << (58 - self.pixel_bits))
         self.ions = 0
         self.path = folder / WORDS_FILE
         self._folder = folder
-        # Where the narrowest window is too narrow to be worth while, words are wide from the start.
-        self._wide = bool(groups.narrow_bits.min() < min(16, self.pixel_bits))
+        self._wide = bool(groups.narrow_bits.min() < min(WINDOW_BITS, self.pixel_bits))
         self._pieces: list[NDArray[np.int64]] = []
-        self._words = self._written = 0
-        self._size = 0
+        self._words = self._written = self._size = 0
         self._lock = Lock()
         self._file = self.path.open("ab", buffering=0)
         self._threads = ThreadPoolExecutor(workers())
@@ -152,7 +134,7 @@ class Spill:
         self._running: list[Future[None]] = []
 
     @classmethod
-    def begun(cls, folder: Path, rows: int, blocks: Iterator[EventBlock]) -> Spill:
+    def begun(cls, folder: Path, row_shape: tuple[int, ...], blocks: Iterator[EventBlock]) -> Spill:
         """A new spill with the first blocks, which decide on its groups; `blocks` goes on behind them."""
         held: list[EventBlock] = []
         ions = 0
@@ -162,7 +144,7 @@ class Spill:
             if ions >= SAMPLE_IONS:
                 break
         bins = np.concatenate([np.empty(0, np.int64), *(np.asarray(block.mass_bin) for block in held)])
-        spill = cls(folder, rows, Groups.of(np.maximum(bins, 0), GROUPS))
+        spill = cls(folder, row_shape, Groups.of(np.maximum(bins, 0), GROUPS))
         try:
             for block in held:
                 spill.add(block)
@@ -182,18 +164,19 @@ class Spill:
         self._threads.shutdown()
         self._file.close()
 
-    def append(self, words: Integers, pieces: NDArray[np.int64]) -> None:
-        """Write words, and note their pieces (group, words, base)."""
+    def append(
+        self, parts: list[Integers], groups: NDArray[np.int64], windows: NDArray[np.int64], words: NDArray[np.int64]
+    ) -> None:
+        """Write the words of some groups and windows, in that order, and note where they are."""
+        if not words.size:
+            return
+        each = parts[0].itemsize
         with self._lock:
-            size = words.dtype.itemsize
-            ends = np.cumsum(pieces[:, 1])
-            place = self._size + size * (ends - pieces[:, 1])
-            self._pieces.append(np.column_stack([pieces, place, np.full(len(pieces), size)]))
-            raw = words.view(np.uint8)
-            while raw.size:
-                raw = raw[self._file.write(raw.data) :]
-            self._size += size * words.size
-            self._words, self._written = self._words + words.size, self._written + len(pieces)
+            place = self._size + each * (np.cumsum(words) - words)
+            self._pieces.append(np.column_stack([groups, windows, words, place, np.full(words.size, each)]))
+            self._size, self._words = self._size + each * int(words.sum()), self._words + int(words.sum())
+            self._written += words.size
+            _write(self._file.fileno(), [part.view(np.uint8).data for part in parts])
 
     def add(self, block: EventBlock) -> None:
         """Share out a block, in a thread; blocks may overtake each other.
@@ -201,14 +184,14 @@ class Spill:
         Raises
         ------
         ValueError
-            When a pixel id lies outside of `rows`, or a bin or count does not fit 32 bits.
+            When a pixel id lies outside of `row_shape`, or a bin or count does not fit 32 bits.
         """
         mass_bin = _checked("mass_bin", block.mass_bin, self.bins)
         pixel_id = _checked("pixel_id", block.pixel_id, self.rows)
         count = np.empty(0, np.uint32) if block.count is None else _checked("count", block.count, 1 << 32)
         if not mass_bin.size:
             return
-        scattered = self._written > 20 * self.groups.first_bin.size and self._words < PAGE_WORDS // 8 * self._written
+        scattered = self._written > 20 * self.groups.first_bin.size and self._words < SCATTERED_WORDS * self._written
         if not self._wide and (block.count is not None or scattered or int(mass_bin.max()) >= self.groups.top):
             self.flush()
             self._wide = True
@@ -238,18 +221,15 @@ class Spill:
 
     @property
     def pieces(self) -> NDArray[np.int64]:
-        """Group, words, base, place in bytes and bytes a word, of all pieces by group."""
-        if not self._pieces:
-            return np.empty((0, 5), np.int64)
-        self._pieces = [np.concatenate(self._pieces)]
-        table = self._pieces[0]
+        """Group, window, words, place in bytes and bytes a word, of all pieces by group and place."""
+        table = np.concatenate([np.empty((0, 5), np.int64), *self._pieces])
         return table[np.argsort(table[:, 0], kind="stable")]
 
     def save(self, told: dict[str, Any]) -> None:
         """Flush, and note what is there, so that :meth:`reopened` can go on; `told` is given back by it."""
         self.flush()
         os.fsync(self._file.fileno())
-        facts = {**told, "rows": self.rows, "size": self._size, "ions": self.ions, "wide": self._wide}
+        facts = {**told, "row_shape": self.row_shape, "size": self._size, "ions": self.ions, "wide": self._wide}
         beside = self._folder / f"new-{STATE_FILE}"
         with beside.open("wb") as stream:
             np.savez(
@@ -276,9 +256,9 @@ class Spill:
         if (folder / WORDS_FILE).stat().st_size < facts["size"]:
             raise ValueError("words are missing")
         os.truncate(folder / WORDS_FILE, facts["size"])
-        spill = cls(folder, facts["rows"], groups)
+        spill = cls(folder, tuple(facts["row_shape"]), groups)
         spill._pieces, spill._size, spill.ions = [pieces], facts["size"], facts["ions"]
-        spill._words, spill._written = int(pieces[:, 1].sum()), len(pieces)
+        spill._words, spill._written = int(pieces[:, 2].sum()), len(pieces)
         spill._wide = facts["wide"]
         spill._make_pages()
         return spill, facts
@@ -288,6 +268,18 @@ def workers() -> int:
     """Threads that share out and sort: two, or as many as the job may use."""
     given = os.environ.get("NUMBA_NUM_THREADS", "")
     return max(1, min(WORKERS, int(given) if given.isdigit() else os.cpu_count() or 1))
+
+
+def _write(file: int, parts: list[memoryview]) -> None:
+    """Write all parts, one after the other; the system takes some at a time, and may end amid one."""
+    at = 0
+    while at < len(parts):
+        done = os.writev(file, parts[at : at + PARTS_AT_ONCE])
+        while at < len(parts) and done >= parts[at].nbytes:
+            done -= parts[at].nbytes
+            at += 1
+        if done:
+            parts[at] = parts[at][done:]
 
 
 def _ended(task: Future[None]) -> bool:

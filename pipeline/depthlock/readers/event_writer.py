@@ -5,28 +5,32 @@ from __future__ import annotations
 import datetime as dt
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from depthlock.model.errors import WorkflowError
+from depthlock.readers.event_groups import Integers
 from depthlock.readers.event_layout import DETECTOR, FORMAT, PRIMARY, VERSION
-from depthlock.readers.event_sorting import MEMORY_EVENTS, Cells, sorted_cells
+from depthlock.readers.event_sorting import MEMORY_WORDS, Cells, sorted_cells
 from depthlock.readers.event_source import EventBlock, StoreHeader
-from depthlock.readers.event_spill import Integers, Spill
+from depthlock.readers.event_spill import Spill
 
 if TYPE_CHECKING:
     import h5py
 
-__all__ = ["MEMORY_EVENTS", "EventBlock", "StoreHeader", "write_events", "write_store"]
+__all__ = ["MEMORY_WORDS", "EventBlock", "StoreHeader", "write_events", "write_store"]
 
 HDF5_CHUNK = 1 << 16
+CELLS_AT_ONCE = 1 << 24
+"""Cells that are carried to the disk together."""
 
 
 def write_events(
-    path: str | Path, blocks: Iterable[EventBlock], header: StoreHeader, *, memory_events: int = MEMORY_EVENTS
+    path: str | Path, blocks: Iterable[EventBlock], header: StoreHeader, *, memory_words: int = MEMORY_WORDS
 ) -> None:
     """Write ions as an event store; the file appears under its name only when it is whole.
 
@@ -37,8 +41,8 @@ def write_events(
     blocks : iterable of EventBlock
         Gone through once. Ions of the same bin and pixel are added up.
     header : StoreHeader
-    memory_events : int
-        Ions sorted at once by each of two threads. All ions wait in a file beside `path`, four or eight bytes each.
+    memory_words : int
+        Ions sorted at once. All ions wait in a file beside `path`, four or eight bytes each.
 
     Raises
     ------
@@ -52,12 +56,12 @@ def write_events(
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as folder:
             iterator = iter(blocks)
-            spill = Spill.begun(Path(folder), header.rows, iterator)
+            spill = Spill.begun(Path(folder), header.row_shape, iterator)
             try:
                 for block in iterator:
                     spill.add(block)
                 spill.flush()
-                write_store(path, Path(folder), spill, header, memory_events)
+                write_store(path, Path(folder), spill, header, memory_words)
             finally:
                 spill.close()
     except OSError as error:
@@ -73,18 +77,32 @@ def unwritable(path: Path, error: OSError) -> WorkflowError:
     )
 
 
-def write_store(path: Path, folder: Path, spill: Spill, header: StoreHeader, memory_events: int = MEMORY_EVENTS) -> int:
+def write_store(path: Path, folder: Path, spill: Spill, header: StoreHeader, memory_words: int = MEMORY_WORDS) -> int:
     """Write spilled ions as a store at `path`, by way of a file in `folder`; the number of its cells."""
     import h5py
 
     whole = folder / "store.h5"
-    with h5py.File(whole, "w", libver="v108") as file:
-        _write_header(file, header)
-        cells = _write_cells(file.create_group(PRIMARY), sorted_cells(spill, memory_events), header)
-    with whole.open("rb") as stream:
+    with whole.open("wb") as stream:
+        with h5py.File(whole, "w", libver="v108") as file:
+            _write_header(file, header)
+            pieces = _carried_to_disk(sorted_cells(spill, memory_words), stream.fileno())
+            cells = _write_cells(file.create_group(PRIMARY), pieces, header)
         os.fsync(stream.fileno())
     whole.replace(path)
     return cells
+
+
+def _carried_to_disk(pieces: Iterable[Cells], file: int) -> Iterator[Cells]:
+    """The same pieces, while what was written of those before is carried to the disk."""
+    with ThreadPoolExecutor(1) as thread:
+        flush, cells = thread.submit(os.fsync, file), 0
+        for piece in pieces:
+            yield piece
+            cells += piece.pixel_id.size
+            if cells >= CELLS_AT_ONCE and flush.done():
+                flush.result()
+                flush, cells = thread.submit(os.fsync, file), 0
+        flush.result()
 
 
 class _Column:
