@@ -66,6 +66,16 @@ def test_shirley_of_a_line_is_its_running_area() -> None:
     assert static_shirley(energy, rate)[0] == pytest.approx(100.0 + 50.0 * shape.cumulative, abs=0.05)
 
 
+def test_static_shirley_falls_where_the_ends_do() -> None:
+    energy = np.arange(276.0, 294.0, 0.05)
+    shape = line_shape("SGL(0)", energy - 285.0, np.array([1.5]), 0.0)
+    rate = (150.0 - 50.0 * shape.cumulative + 800.0 * shape.density)[None, :]
+    assert static_shirley(energy, rate)[0] == pytest.approx(150.0 - 50.0 * shape.cumulative, abs=0.05)
+    # No line, no step: a slope stays one.
+    slope = (150.0 - 5.0 * (energy - 276.0))[None, :]
+    assert static_shirley(energy, slope)[0] == pytest.approx(slope[0], abs=1.0)
+
+
 @pytest.mark.parametrize("background", ["tougaard", "static_shirley"])
 def test_fit_windows_hold_the_fit_and_its_background(background: str) -> None:
     series = simulate(4, levels=2, seconds=20.0, drift=0.0, blocks=("F 1s",))

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
-from etch_series import options, simulate
+from etch_series import dataset, options, simulate
 
 from depthlock.model.chemistry import Component, Region
 from depthlock.model.options import DeconvolveOptions
 from depthlock.readers import registry
+from depthlock.readers.vamas.casaxps_comments import parse_comment
 from depthlock.xps.deconvolve import deconvolve
 from depthlock.xps.expert import ExpertFit, expert_fits, has_expert
+from depthlock.xps.shapes import pseudo_voigt
 
 
 def blocks(path: Path) -> list[xr.Dataset]:
@@ -101,3 +105,63 @@ def test_two_lines_of_an_expert_are_one_doublet_of_ours(
 def test_without_an_expert_nothing_is_added() -> None:
     fit = deconvolve(simulate(2, levels=1, blocks=("F 1s",)).spectra, options())
     assert not [name for name in fit.variables if str(name).startswith("expert")]
+
+
+def commented(calibrations: list[dict[str, object]], regions: list[dict[str, object]], moved: float) -> xr.Dataset:
+    """One line on a straight background, with a fit whose energies are stated `moved` (eV, kinetic) from raw ones."""
+    energy = np.arange(525.0, 540.0, 0.1)
+    line = pseudo_voigt(energy - 532.0, np.asarray(1.5), np.asarray(0.3)).density
+    spectra = dataset("O 1s", energy, (400.0 + 1000.0 * line)[None, :] * 4.0, 4.0)
+
+    def tie(value: float) -> dict[str, float]:
+        return {"value": value, "lower": 0.0, "upper": 1e9, "parent": -1, "tie": 1.0}
+
+    component = {"name": "O", "shape": "SGL(30)", "area": tie(1000.0), "fwhm": tie(1.5), "rsf": 1.0, "region": "O 1s"}
+    record = {
+        "calibrations": calibrations,
+        "regions": [
+            region | {"start": 1486.6 - 538.0 + moved, "end": 1486.6 - 527.0 + moved, "end_points": 2, "rsf": 1.0}
+            for region in regions
+        ],
+        "components": [component | {"position": tie(1486.6 - 532.0 + moved)}],
+    }
+    return spectra.assign_attrs(casaxps=json.dumps([record]))
+
+
+LINEAR = {"name": "O 1s", "background": "Linear", "parameters": [0.0, 0.0, 300.0, -450.0, 0.0, 0.0]}
+
+
+@pytest.mark.parametrize(
+    ("words", "moved"), [("BE ADD", -2.9), ("Regions Comps BE ADD", 0.0), ("KE ADD", 2.9), ("Comps Regions KE", 0.0)]
+)
+def test_calibrations_that_moved_the_fit_along_are_not_taken_off_it_again(words: str, moved: float) -> None:
+    (calibration,) = parse_comment([f"Calib M = 281.9 A = 284.8 {words}"]).calibrations
+    expert = expert_fits(commented([asdict(calibration)], [LINEAR], moved))[0]
+    assert expert is not None
+    assert expert.lines[0].position == pytest.approx(532.0)
+    assert expert.whole == pytest.approx(1000.0, rel=0.06)
+    inside = np.isfinite(expert.background)
+    assert expert.energy[inside][[0, -1]] == pytest.approx([527.0, 538.0], abs=0.06)
+
+
+def test_universal_backgrounds_go_by_their_numbers_whatever_their_name() -> None:
+    numbers = [0.0, 0.0, 396.0, 551.0, 436.0, 3.0]
+    named = [
+        expert_fits(commented([], [LINEAR | {"background": name, "parameters": numbers}], 0.0))[0]
+        for name in ("U 3 Tougaard", "U Poly Tougaard")
+    ]
+    assert named[0] is not None
+    assert named[1] is not None
+    assert named[1].background == pytest.approx(named[0].background, nan_ok=True)
+    assert np.isfinite(named[1].background).sum() > 50
+
+
+def test_offset_ends_are_not_guessed_and_a_wider_region_of_one_name_counts_once() -> None:
+    offset = expert_fits(commented([], [LINEAR | {"parameters": [0.0, 9.0]}], 0.0))[0]
+    assert offset is not None
+    assert np.isnan(offset.background).all()
+    assert np.isnan(offset.whole)
+    alone, twice = (expert_fits(commented([], [LINEAR] * count, 0.0))[0] for count in (1, 2))
+    assert alone is not None
+    assert twice is not None
+    assert twice.whole == pytest.approx(alone.whole)

@@ -64,8 +64,8 @@ def static_shirley(
     Returns
     -------
     ndarray (levels, points)
-        counts/s. Where the window's high-energy end is not above its low end the straight line is returned,
-        because the iteration has no meaning there.
+        counts/s. It falls towards higher binding energy where the window's ends do (on the flank of a stronger line).
+        Where nothing rises above it, it is the straight line, because the iteration has no meaning there.
     """
     low, high = end_levels(rate) if ends is None else ends
     ramp = (energy - energy[0]) / (energy[-1] - energy[0])
@@ -78,8 +78,7 @@ def static_shirley(
             [np.zeros((rate.shape[0], 1)), np.cumsum(0.5 * (signal[:, 1:] + signal[:, :-1]) * widths, axis=1)], axis=1
         )
         total = running[:, -1:]
-        usable = (total > 0) & (high > low)[:, None]
-        share = np.where(usable, running / np.where(total > 0, total, 1.0), ramp[None, :])
+        share = np.where(total > 0, np.clip(running / np.where(total > 0, total, 1.0), 0.0, 1.0), ramp[None, :])
         renewed = low[:, None] + (high - low)[:, None] * share
         change = np.max(np.abs(renewed - background))
         background = renewed

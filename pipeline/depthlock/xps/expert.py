@@ -2,13 +2,15 @@
 
 CasaXPS states areas in counts/s eV without its transmission correction and energies as kinetic energies in its
 calibrated frame. Here areas and curves are divided by the transmission, as ours are, and energies are those of the raw
-axis: binding energy = photon energy - position - sum of the calibrations.
+axis: binding energy = photon energy - position - sum of the calibrations, of those that did not move regions or
+components along with the spectrum.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +22,9 @@ from depthlock.xps.background import static_shirley, tougaard
 from depthlock.xps.model import line_shape
 from depthlock.xps.shapes import FloatArray
 from depthlock.xps.tabulated import tabulated_line
+
+_UNIVERSAL = re.compile(r"^u \S+ tougaard$")
+"""U 2, U 3, U Poly, U Si and their like: all state the numbers of one cross section."""
 
 
 @dataclass(frozen=True)
@@ -177,11 +182,11 @@ def _from_comment(spectra: xr.Dataset, level: int, record: Mapping[str, Any]) ->
     if not regions or not np.isfinite(photon):
         return None
     one = _spectrum(spectra, level)
-    shift = sum(_binding_shift(calibration) for calibration in record.get("calibrations", ()))
+    shift = {what: _binding_shift(record.get("calibrations", ()), what) for what in ("regions", "comps")}
     background = np.full(one.energy.size, np.nan)
     kinds, whole = [], 0.0
-    for region in regions:
-        low, high = sorted(photon - float(region[end]) - shift for end in ("start", "end"))
+    for region in _distinct(regions):
+        low, high = sorted(photon - float(region[end]) - shift["regions"] for end in ("start", "end"))
         first, last = (int(np.argmin(np.abs(one.energy - end))) for end in (low, high))
         if last - first < 5:
             continue
@@ -191,19 +196,45 @@ def _from_comment(spectra: xr.Dataset, level: int, record: Mapping[str, Any]) ->
         whole += float(np.trapezoid((one.rate - background)[inside], one.energy[inside]))
     if not kinds:
         return None
-    lines = tuple(_line(component, one, photon - shift) for component in components)
+    lines = tuple(_line(component, one, photon - shift["comps"]) for component in components)
     return ExpertFit(one.energy, lines, background, ", ".join(dict.fromkeys(kinds)), whole)
 
 
-def _binding_shift(calibration: Mapping[str, Any]) -> float:
-    """What a calibration adds to the raw binding energy, eV."""
-    difference = float(calibration["applied"]) - float(calibration["measured"])
-    return -difference if calibration["scale"] == "KE" else difference
+def _binding_shift(calibrations: Sequence[Mapping[str, Any]], what: str) -> float:
+    """What calibrations add to the raw binding energy of `regions` or `comps` as they are stated, eV."""
+    total = 0.0
+    for calibration in calibrations:
+        difference = float(calibration["applied"]) - float(calibration["measured"])
+        if what not in calibration.get("moved", ()):
+            total += -difference if calibration["scale"] == "KE" else difference
+    return total
+
+
+def _distinct(regions: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Regions without narrower ones of the same name inside a wider one, which CasaXPS keeps but does not show."""
+    ends = [sorted((float(region["start"]), float(region["end"]))) for region in regions]
+    kept = []
+    for number, (region, (low, high)) in enumerate(zip(regions, ends, strict=True)):
+        wider = (
+            place
+            for place, (other, (start, end)) in enumerate(zip(regions, ends, strict=True))
+            if place != number
+            and other["name"] == region["name"]
+            and max(low, start) < min(high, end)
+            and (end - start, place) > (high - low, number)
+        )
+        if next(wider, None) is None:
+            kept.append(region)
+    return kept
 
 
 def _background(region: Mapping[str, Any], one: _Spectrum, first: int, last: int) -> FloatArray:
-    """The background of a region line between two points; NaN for kinds that are not known."""
+    """The background of a region line between two points; NaN for kinds that are not known, and for offset ends."""
     kind = " ".join(str(region["background"]).split()).lower()
+    offsets = [float(number) for number in region["parameters"]][:2]
+    if any(offsets):
+        # Percentages by which CasaXPS moves the ends; of what, it does not say.
+        return np.full(last - first + 1, np.nan)
     # The integer n of a region line: an end's level is the mean of the points up to n // 2 to either side of it.
     reach = int(region["end_points"]) // 2
     low, high = (one.rate[max(end - reach, 0) : end + reach + 1].mean() for end in (first, last))
@@ -211,7 +242,7 @@ def _background(region: Mapping[str, Any], one: _Spectrum, first: int, last: int
     energy, rate = one.energy[first : last + 1], one.rate[first : last + 1][None]
     if kind == "shirley":
         return np.asarray(static_shirley(energy, rate, ends=ends)[0])
-    if kind in ("u 2 tougaard", "u 3 tougaard"):
+    if _UNIVERSAL.match(kind):
         parameters = [float(number) for number in region["parameters"]][2:6]
         scale, c, d, gap = (parameters + [0.0] * 4)[:4]
         # Both sides are rates over a slowly changing transmission, so that B stays what it is.

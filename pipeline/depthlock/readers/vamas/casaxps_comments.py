@@ -5,7 +5,8 @@ lines (``Calib M = 281.17 A = 284.8 BE ADD``), a count and annotations, a count 
 lines. Only the lines with a known beginning are taken, wherever they stand, because the counts differ by version.
 
 Energies in region and component lines are kinetic and in the calibrated frame, so that
-``binding energy = photon energy - position``; the raw axis differs from that frame by the sum of the calibrations.
+``binding energy = photon energy - position``; the raw axis differs from that frame by the sum of the calibrations,
+without those that moved regions or components along (``Calib M = 281.88 A = 284.8 Regions Comps BE ADD``).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
-_CALIB = re.compile(rf"^Calib\s+M\s*=\s*({_NUMBER})\s+A\s*=\s*({_NUMBER})\s*(BE|KE)?\s*(.*)$", re.IGNORECASE)
+_CALIB = re.compile(rf"^Calib\s+M\s*=\s*({_NUMBER})\s+A\s*=\s*({_NUMBER})(.*)$", re.IGNORECASE)
 _REGION = re.compile(r"^CASA region \(\*(.*?)\*\)\s*\(\*(.*?)\*\)\s*(.*)$")
 _COMPONENT = re.compile(r"^CASA comp \(\*(.*?)\*\)\s*\(\*(.*?)\*\)\s*(.*)$")
 _FIELD = re.compile(rf"(Area|MFWHM|FWHM|Position)\s+({_NUMBER})\s+({_NUMBER})\s+({_NUMBER})\s+(-?\d+)\s+({_NUMBER})")
@@ -23,12 +24,16 @@ _FIELD = re.compile(rf"(Area|MFWHM|FWHM|Position)\s+({_NUMBER})\s+({_NUMBER})\s+
 
 @dataclass(frozen=True)
 class Calibration:
-    """One ``Calib`` line: a line measured at `measured` was said to be at `applied` (eV)."""
+    """One ``Calib`` line: a line measured at `measured` was said to be at `applied` (eV).
+
+    `moved` names what was moved along with the spectrum (``regions``, ``comps``): its energies are then as measured.
+    """
 
     measured: float
     applied: float
     scale: str
     mode: str
+    moved: tuple[str, ...] = ()
 
     @property
     def binding_shift(self) -> float:
@@ -108,10 +113,7 @@ def parse_comment(lines: Sequence[str]) -> CasaInfo:
     for line in lines:
         text = line.strip()
         if match := _CALIB.match(text):
-            scale = (match.group(3) or "BE").upper()
-            calibrations.append(
-                Calibration(float(match.group(1)), float(match.group(2)), scale, match.group(4).strip())
-            )
+            calibrations.append(_calibration(float(match.group(1)), float(match.group(2)), match.group(3).split()))
         elif match := _REGION.match(text):
             region = _region(match.group(1), match.group(2), match.group(3))
             if region is None:
@@ -127,6 +129,13 @@ def parse_comment(lines: Sequence[str]) -> CasaInfo:
         elif text.startswith(("CASA region", "CASA comp", "Calib ")):
             unread.append(text)
     return CasaInfo(tuple(calibrations), tuple(regions), tuple(components), tuple(unread))
+
+
+def _calibration(measured: float, applied: float, words: Sequence[str]) -> Calibration:
+    upper = [word.upper() for word in words]
+    moved = tuple(word.lower() for word in upper if word in ("REGIONS", "COMPS"))
+    mode = " ".join(word for word, key in zip(words, upper, strict=True) if key not in ("BE", "KE", "REGIONS", "COMPS"))
+    return Calibration(measured, applied, "KE" if "KE" in upper else "BE", mode, moved)
 
 
 def _region(name: str, background: str, rest: str) -> CasaRegion | None:
