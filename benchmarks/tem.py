@@ -21,7 +21,8 @@ from depthlock.model.options import ThicknessOptions
 from depthlock.simulate.tem import TemParameters, simulate_image
 from depthlock.tem.thickness import measure_thickness
 
-SIDES = (1024, 2048, 4096, 8192)
+SIDES = (1024, 2048, 4096)
+LARGE = 8192
 PIXEL = 0.035
 SEED = 5
 REFERENCE = 2048
@@ -95,6 +96,11 @@ def images(sides: tuple[int, ...] = SIDES) -> Iterator[str]:
     for side in sides:
         yield f"{side:6} px" + _in_process("size", side)
     yield f"{REFERENCE:6} px" + _in_process("threads", REFERENCE)
+
+
+def large_image() -> Iterator[str]:
+    """Thickness of the layer in an image of 8192 x 8192 pixels: time a pixel and memory. Making it takes 10 GiB."""
+    yield f"{LARGE:6} px" + _in_process("size", LARGE)
 
 
 def _in_process(what: str, side: int) -> str:

@@ -26,7 +26,7 @@ def test_amplitude_is_that_of_the_direct_formula(ky, kx):
     image = (1 + 0.1 * np.cos(2 * np.pi * (ky * y + kx * x) + 0.3)).astype(np.float32)
     spectrum = ImageSpectrum(image, PIXEL)
     band = spectrum.demodulate(ky, kx, 0.6)
-    carried = (image - spectrum.background) * np.exp(-2j * np.pi * (ky * y + kx * x))
+    carried = (image - spectrum.background.rows(y[:, 0], x[0])) * np.exp(-2j * np.pi * (ky * y + kx * x))
     sigma = [0.6 / p for p in PIXEL]
     direct = sum(
         unit * ndimage.gaussian_filter(part, sigma, mode="constant", truncate=5)
@@ -53,18 +53,36 @@ def test_bragg_amplitude_halves_at_the_edge():
 
 def test_lattice_is_removed_and_brightness_kept():
     spectrum = ImageSpectrum(_half_crystal(noise=0.0), PIXEL)
-    rest = spectrum.lattice_removed([Reflection(KY, KX, 50.0)])
+    rest = spectrum.brightness([Reflection(KY, KX, 50.0)]).values
     assert rest[20:90, 20:-20].std() < 0.01
     assert rest[20:90].mean() == pytest.approx(1.0, abs=1e-3)
+
+
+def test_brightness_on_a_coarser_grid_is_the_image_there():
+    y, x = _grid((240, 260))
+    image = (1 + 0.2 * np.sin(2 * np.pi * 0.4 * y) + 0.1 * np.cos(2 * np.pi * 0.9 * x)).astype(np.float32)
+    field = ImageSpectrum(image, PIXEL).brightness([], limit=4.0)
+    assert 0.1 < min(field.step) <= max(field.step) <= 0.125
+    at_y, at_x = (np.arange(n) * h for n, h in zip(field.values.shape, field.step, strict=True))
+    assert at_y[-1] <= field.extent[0] < at_y[-1] + field.step[0]
+    expected = 1 + 0.2 * np.sin(2 * np.pi * 0.4 * at_y)[:, None] + 0.1 * np.cos(2 * np.pi * 0.9 * at_x)[None]
+    inner = (slice(10, -10), slice(10, -10))
+    assert np.abs(field.values - expected)[inner].max() < 5e-3
 
 
 def test_texture_takes_only_its_band():
     y, x = _grid((240, 260))
     image = (1 + 0.1 * np.cos(2 * np.pi * 1.2 * y) + 0.1 * np.cos(2 * np.pi * 4.0 * x)).astype(np.float32)
     spectrum = ImageSpectrum(image, PIXEL)
-    inner = (slice(40, -40), slice(40, -40))
-    assert spectrum.texture([], 0.8, 1.8)[inner].std() == pytest.approx(0.1 / np.sqrt(2), rel=0.05)
-    assert spectrum.texture([], 1.9, 3.0)[inner].std() < 0.005
+
+    def inner(low, high):
+        field = spectrum.texture([], low, high)
+        rows, columns = (round(2.0 / h) for h in field.step)
+        return field.values[rows:-rows, columns:-columns]
+
+    assert inner(0.8, 1.8).mean() == pytest.approx(0.005, rel=0.1)
+    assert inner(3.0, 5.0).mean() == pytest.approx(0.005, rel=0.1)
+    assert inner(1.9, 3.0).mean() < 3e-5
 
 
 def test_controls_keep_off_other_reflections():

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from depthlock.tem.straighten import make_strip, outward_sign, smooth_axis
+from depthlock.tem.straighten import outward_sign, smooth_axis
 
 
 def _circle(radius=12.0, centre=(2.0, 15.0)):
@@ -30,21 +30,6 @@ def test_a_slanted_line_stays_straight_when_smoothed_and_extended():
     assert np.abs(np.polyval(slope, axis.points[:, 1]) - axis.points[:, 0]).max() < 1e-9
     length = np.hypot(6, 20) + 3.0
     assert axis.arc_length[-1] == pytest.approx(length, abs=0.2)
-
-
-def test_strip_reads_the_image_and_ends_with_it():
-    points = np.column_stack([np.full(50, 8.0), np.linspace(1, 19, 50)])
-    axis = smooth_axis(points, 2.0, 0.1, 1)
-    assert axis.normals[:, 0] == pytest.approx(1.0)
-    pixel = (0.05, 0.1)
-    shape = (300, 200)
-    field = (np.arange(300)[:, None] * pixel[0] + 0.0 * np.arange(200)[None]).astype(np.float32)
-    strip = make_strip(axis, shape, pixel, 4.0, 20.0, 0.05)
-    values = strip.sample(field, pixel)
-    assert strip.depth[-1] == pytest.approx(299 * 0.05 - 8.0, abs=0.051)
-    inside = np.isfinite(values)
-    assert np.abs(values - (8.0 + strip.depth[:, None]))[inside].max() < 1e-3
-    assert inside.mean() > 0.98
 
 
 def test_averaged_axis_lies_at_the_middle_of_its_columns():

@@ -12,8 +12,8 @@ from depthlock.tem.watch import (
     Watched,
     watch_boundaries,
     watched_outer_edge,
-    window_maps,
 )
+from depthlock.tem.window_maps import window_maps
 
 
 @pytest.fixture(scope="module")

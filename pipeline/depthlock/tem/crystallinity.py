@@ -13,7 +13,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from depthlock.model.errors import MeasurementError
-from depthlock.tem.windows import WINDOW, WindowGrid
+from depthlock.tem.windows import WINDOW, WindowGrid, rings
 
 if TYPE_CHECKING:
     from pyxem.signals import LazyDiffraction2D, PolarDiffraction2D
@@ -26,9 +26,6 @@ LIMIT = 4.5
 
 LATTICE_RANGE = (1.25, LIMIT)
 """Frequencies in 1/nm of lattice spacings: the longer ones drown in the edges' own spectrum."""
-
-ROWS = 8
-"""Rows of windows in one Dask block."""
 
 
 def windowed_diffraction(
@@ -59,11 +56,10 @@ def windowed_diffraction(
     grid = WindowGrid.lay((int(image.shape[0]), int(image.shape[1])), pixel, window, step, limit)
     ky, kx = _full_plane(grid)
     blocks = []
-    for first in range(0, grid.rows.size, ROWS):
-        rows = grid.rows[first : first + ROWS]
-        band = image[rows[0] : rows[-1] + grid.size[0]]
-        block = delayed(_block_of_patterns, pure=True)(band, grid, rows - rows[0])
-        shape = (rows.size, grid.columns.size, ky.size, kx.size)
+    for rows in grid.blocks:
+        band, starts = grid.cut(image, rows)
+        block = delayed(_block_of_patterns, pure=True)(band, grid, starts)
+        shape = (starts.size, grid.columns.size, ky.size, kx.size)
         blocks.append(da.from_delayed(block, shape, dtype=np.float32))  # type: ignore[no-untyped-call]
     y, x = grid.centres
     hops = [float(np.diff(axis).mean()) if axis.size > 1 else step for axis in (y, x)]
@@ -173,20 +169,18 @@ def ring_contrast(
     -------
     ndarray, shape (...)
     """
-    radius = np.hypot(np.asarray(ky)[:, None], np.asarray(kx)[None, :])
     width = min(abs(float(ky[1] - ky[0])), abs(float(kx[1] - kx[0])))
-    ring = np.round(radius / width).astype(int)
-    inside = (radius >= k_range[0]) & (radius <= k_range[1])
+    flat = power.reshape(*power.shape[:-2], -1)
     best = np.zeros(power.shape[:-2], dtype=np.float32)
-    for number in np.unique(ring[inside]):
-        values = power[..., inside & (ring == number)]
-        if values.shape[-1] < 8:  # the corner of a plane is no ring
+    for members in rings(ky, kx, width, k_range):
+        if members.size < 8:  # the corner of a plane is no ring
             continue
-        floor = np.median(values, axis=-1)
+        values = np.take(flat, members, axis=-1)
+        peak = values.max(axis=-1)
+        floor = np.median(values, axis=-1, overwrite_input=True)
         # Few counted electrons can leave a median of nothing beside bright spots.
         floor = np.where(floor > 0, floor, values.mean(axis=-1))
-        peak = values.max(axis=-1) / np.where(floor > 0, floor, np.inf)
-        best = np.maximum(best, peak.astype(np.float32))
+        best = np.maximum(best, (peak / np.where(floor > 0, floor, np.inf)).astype(np.float32))
     return best
 
 
@@ -201,21 +195,16 @@ def _full_plane(grid: WindowGrid) -> tuple[NDArray[np.float64], NDArray[np.float
     return planes[0], planes[1]
 
 
-def _block_of_patterns(band: NDArray[np.floating], grid: WindowGrid, rows: NDArray[np.int_]) -> NDArray[np.float32]:
+def _block_of_patterns(band: NDArray[np.floating], grid: WindowGrid, starts: NDArray[np.int_]) -> NDArray[np.float32]:
     """Whole-plane patterns of several rows of windows: the half at kx < 0 is the other one turned by 180 degrees."""
-    values = np.asarray(band, dtype=np.float32)
     full_y, full_x = _full_plane(grid)
     ky, _ = grid.frequencies
     middle, half_y, half_x = int(np.argmin(np.abs(ky))), full_y.size // 2, full_x.size // 2
-    patterns = np.empty((rows.size, grid.columns.size, full_y.size, full_x.size), dtype=np.float32)
-    for number, top in enumerate(rows):
-        power, mean = grid.row_power(values[top : top + grid.size[0]])
-        half = power[:, middle - half_y : middle + half_y + 1, : half_x + 1]
-        # An image without a mean (background taken off) has no shot-noise level.
-        half = (half / np.where(mean > 0, mean, 1.0)[:, None, None]).astype(np.float32)
-        patterns[number, :, :, half_x:] = half
-        patterns[number, :, :, :half_x] = half[:, ::-1, :0:-1]
-    return patterns
+    power, mean = grid.block_power(np.asarray(band, dtype=np.float32), starts)
+    half = power[:, :, middle - half_y : middle + half_y + 1, : half_x + 1]
+    # An image without a mean (background taken off) has no shot-noise level.
+    half = np.asarray(half / np.where(mean > 0, mean, 1.0)[..., None, None], dtype=np.float32)
+    return np.concatenate([half[:, :, ::-1, :0:-1], half], axis=3)
 
 
 def _direct_beam(pattern: NDArray[np.float64]) -> tuple[float, float]:

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft, ndimage
 
+from depthlock.tem.background import Background
+from depthlock.tem.field import Field
 from depthlock.tem.lattice import CONTROL_AZIMUTH, Reflection
+from depthlock.tem.threads import on_threads, thread_count
 
 NOTCH = 0.22
 """Width (sigma) in 1/nm of the notch that takes a reflection out of the image: a crystal over 0.7 nm wide fits in."""
+
+FINEST = 10.0
+"""Frequency in 1/nm up to which the brightness is kept: finer than any boundary, and coarser than most pixels."""
+
+ROWS = 256
+"""Rows of an image that a thread takes at once."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +60,16 @@ class ImageSpectrum:
             for n, p in zip(image.shape, pixel, strict=True)
         )
         # A slowly varying background would leak through the borders into every band.
-        sigma = [1.0 / p for p in pixel]
-        background = _coarse_blur(image, sigma)
-        self._spectrum: NDArray[np.complex64] = fft.rfft2(image - background, s=self.padded)
-        self.background = background
-        self._ky = fft.fftfreq(self.padded[0], pixel[0])
-        self._kx = fft.rfftfreq(self.padded[1], pixel[1])
+        self.background = Background.of(image, pixel)
+        y, x = (np.arange(n) * p for n, p in zip(image.shape, pixel, strict=True))
+        rest = np.zeros(self.padded, dtype=np.float32)
+
+        def fill(start: int) -> None:
+            rows = slice(start, min(start + ROWS, image.shape[0]))
+            np.subtract(image[rows], self.background.rows(y[rows], x), out=rest[rows, : image.shape[1]])
+
+        on_threads(fill, range(0, image.shape[0], ROWS))
+        self._spectrum: NDArray[np.complex64] = fft.rfft2(rest, workers=thread_count(), overwrite_x=True)
 
     def _band(self, rows: NDArray[np.int_], columns: NDArray[np.int_]) -> NDArray[np.complex64]:
         """Spectrum at signed bins; negative columns come from the Hermitian half."""
@@ -105,39 +119,63 @@ class ImageSpectrum:
         cover: NDArray[np.float64] = ndtr((high - at) / sigma) - ndtr((low - at) / sigma)
         return cover
 
-    def lattice_removed(self, reflections: list[Reflection]) -> NDArray[np.float32]:
-        """The image with its reflections (both signs) notched out."""
-        rest = fft.irfft2(self._spectrum * self._notches(reflections), s=self.padded)
-        return np.asarray(rest[: self.shape[0], : self.shape[1]] + self.background, dtype=np.float32)
+    def brightness(self, reflections: list[Reflection], limit: float = FINEST) -> Field:
+        """The image up to a frequency in 1/nm with its reflections (both signs) notched out."""
+        field = self._filtered(limit, lambda ky, kx: _notches(ky, kx, reflections))
+        y, x = (np.arange(n) * h for n, h in zip(field.values.shape, field.step, strict=True))
 
-    def texture(self, reflections: list[Reflection], low: float, high: float) -> NDArray[np.float32]:
-        """The lattice-free image between two frequencies in 1/nm (Gaussian shoulders of 15 %)."""
-        radius = np.hypot(self._ky[:, None].astype(np.float32), self._kx[None, :].astype(np.float32))
-        band = np.clip((radius / low - 0.85) / 0.3, 0, 1) * np.clip((1.15 - radius / high) / 0.3, 0, 1)
-        band *= self._notches(reflections)
-        rest = fft.irfft2(self._spectrum * band, s=self.padded)
-        return np.asarray(rest[: self.shape[0], : self.shape[1]], dtype=np.float32)
+        def fill(start: int) -> None:
+            rows = slice(start, start + ROWS)
+            field.values[rows] += self.background.rows(y[rows], x)
 
-    def _notches(self, reflections: list[Reflection]) -> NDArray[np.float32]:
-        keep = np.ones(self._spectrum.shape, dtype=np.float32)
-        for reflection in reflections:
-            for sign in (1, -1):
-                distance_y = (self._ky - sign * reflection.ky)[:, None] / NOTCH
-                distance_x = (self._kx - sign * reflection.kx)[None, :] / NOTCH
-                rows, columns = np.abs(distance_y[:, 0]) < 5, np.abs(distance_x[0]) < 5
-                hole = 1 - np.exp(-0.5 * (distance_y[rows] ** 2 + distance_x[:, columns] ** 2))
-                keep[np.ix_(rows, columns)] *= hole.astype(np.float32)
-        return keep
+        on_threads(fill, range(0, y.size, ROWS))
+        return field
+
+    def texture(self, reflections: list[Reflection], low: float, high: float) -> Field:
+        """Square of the lattice-free image between two frequencies in 1/nm (Gaussian shoulders of 15 %)."""
+
+        def band(ky: NDArray[np.float32], kx: NDArray[np.float32]) -> NDArray[np.float32]:
+            radius = np.hypot(ky[:, None], kx[None, :])
+            weight = np.clip((radius / low - 0.85) / 0.3, 0, 1) * np.clip((1.15 - radius / high) / 0.3, 0, 1)
+            return np.asarray(weight * _notches(ky, kx, reflections))
+
+        # Half as fine again as the band: what the square's upper frequencies fold onto is no texture's size.
+        field = self._filtered(1.5 * high, band)
+        np.square(field.values, out=field.values)
+        return field
+
+    def _filtered(
+        self, limit: float, weight: Callable[[NDArray[np.float32], NDArray[np.float32]], NDArray[np.float32]]
+    ) -> Field:
+        """The weighted image transformed back on a grid just fine enough for frequencies up to `limit`."""
+        sizes = [
+            min(int(fft.next_fast_len(int(np.ceil(2 * limit * n * p)) + 1, real=True)), n)
+            for n, p in zip(self.padded, self.pixel, strict=True)
+        ]
+        step = [n * p / s for n, p, s in zip(self.padded, self.pixel, sizes, strict=True)]
+        ky = fft.fftfreq(sizes[0], step[0]).astype(np.float32)
+        kx = fft.rfftfreq(sizes[1], step[1]).astype(np.float32)
+        rows = np.round(ky * (self.padded[0] * self.pixel[0])).astype(int)
+        band = self._spectrum[rows, : kx.size] * weight(ky, kx)
+        band *= np.float32(sizes[0] * sizes[1] / (self.padded[0] * self.padded[1]))
+        values = fft.irfft2(band, s=sizes, workers=thread_count(), overwrite_x=True)
+        extent = [(n - 1) * p for n, p in zip(self.shape, self.pixel, strict=True)]
+        inside = [int(e / h + 1e-9) + 1 for e, h in zip(extent, step, strict=True)]
+        values = np.ascontiguousarray(values[: inside[0], : inside[1]], dtype=np.float32)
+        return Field(values, (step[0], step[1]), (extent[0], extent[1]))
 
 
-def _coarse_blur(image: NDArray[np.float32], sigma: list[float]) -> NDArray[np.float32]:
-    """Gaussian blur by a wide kernel, in three running means (cost independent of the width)."""
-    blurred = image
-    for _ in range(3):
-        for axis in (0, 1):
-            width = 2 * round(sigma[axis]) + 1
-            blurred = ndimage.uniform_filter1d(blurred, width, axis=axis, mode="nearest")
-    return blurred
+def _notches(ky: NDArray[np.float32], kx: NDArray[np.float32], reflections: list[Reflection]) -> NDArray[np.float32]:
+    """1 but for a hole at each reflection and its opposite."""
+    keep = np.ones((ky.size, kx.size), dtype=np.float32)
+    for reflection in reflections:
+        for sign in (1, -1):
+            distance_y = (ky - sign * reflection.ky) / NOTCH
+            distance_x = (kx - sign * reflection.kx) / NOTCH
+            rows, columns = np.flatnonzero(np.abs(distance_y) < 5), np.flatnonzero(np.abs(distance_x) < 5)
+            hole = 1 - np.exp(-0.5 * (distance_y[rows, None] ** 2 + distance_x[None, columns] ** 2))
+            keep[np.ix_(rows, columns)] *= hole.astype(np.float32)
+    return keep
 
 
 @dataclass(frozen=True)
@@ -165,16 +203,14 @@ class BraggMap:
 
 def bragg_map(spectrum: ImageSpectrum, reflections: list[Reflection], sigma: float = 0.6) -> BraggMap:
     """Demodulate every reflection and its controls at +-35 degrees (moved when they meet another reflection)."""
-    powers, floors = [], []
-    step = (1.0, 1.0)
-    for reflection in reflections:
-        peak = spectrum.demodulate(reflection.ky, reflection.kx, sigma)
-        step = peak.step
-        powers.append(np.abs(peak.amplitude) ** 2)
-        for ky, kx in control_frequencies(reflection, reflections):
-            floors.append(0.5 * np.abs(spectrum.demodulate(ky, kx, sigma).amplitude) ** 2)
-    floor = ndimage.gaussian_filter(np.sum(floors, axis=0), [2.0 / h for h in step], mode="nearest")
-    return BraggMap(np.sum(powers, axis=0).astype(np.float32), floor.astype(np.float32), step)
+    peaks = [(reflection.ky, reflection.kx) for reflection in reflections]
+    controls = [control for reflection in reflections for control in control_frequencies(reflection, reflections)]
+    bands = on_threads(lambda at: spectrum.demodulate(*at, sigma), peaks + controls)
+    powers = [np.abs(band.amplitude) ** 2 for band in bands]
+    step = bands[0].step
+    floor = 0.5 * np.sum(powers[len(peaks) :], axis=0)
+    floor = ndimage.gaussian_filter(floor, [2.0 / h for h in step], mode="nearest")
+    return BraggMap(np.sum(powers[: len(peaks)], axis=0).astype(np.float32), floor.astype(np.float32), step)
 
 
 def control_frequencies(

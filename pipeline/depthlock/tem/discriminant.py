@@ -66,6 +66,7 @@ def discriminate(
     run = max(2, round(RUN / depth_step))
     if min(np.count_nonzero(side) for side in sides) < 4 * run * 3:
         return None
+    features = np.where(there, features, 0.0)
     means = [_drifting_mean(features, side, column_step) for side in sides]
     scatter, shared = _scatter(features, sides, means, run)
     difference = means[0] - means[1]
@@ -75,7 +76,7 @@ def discriminate(
     if not np.isfinite(squared) or squared <= 0:
         return None
     middle = 0.5 * (means[0] + means[1])
-    value = np.einsum("f,fvs->vs", weight, np.where(there, features, 0.0)) - (weight @ middle)[None, :]
+    value = np.tensordot(weight, features, axes=1) - (weight @ middle)[None, :]
     # A contrast that fades along the interface carries less: scale by the local difference.
     fade = np.clip((weight @ difference) / squared, 0.2, 2.0)
     value = np.clip(value * fade[None, :], -1.5 * squared, 1.5 * squared)
@@ -86,7 +87,7 @@ def discriminate(
 def _drifting_mean(features: NDArray[np.float64], side: NDArray[np.bool_], column_step: float) -> NDArray[np.float64]:
     """Mean of each feature over a side's seeds, drifting along the interface; shape (n_features, n_s)."""
     count = side.sum(axis=0).astype(float)
-    total = np.where(side[None], np.nan_to_num(features), 0.0).sum(axis=1)
+    total = np.einsum("fvs,vs->fs", features, side.astype(float))
     sigma = DRIFT / column_step
     weight = ndimage.gaussian_filter1d(count, sigma, mode="constant")
     drifting = ndimage.gaussian_filter1d(total, sigma, axis=1, mode="constant")
@@ -103,7 +104,7 @@ def _scatter(
     covariances, factors = [], []
     n_runs = features.shape[1] // run
     for side, mean in zip(sides, means, strict=True):
-        residual = np.where(side[None], np.nan_to_num(features) - mean[:, None, :], 0.0)[:, : n_runs * run]
+        residual = ((features - mean[:, None, :]) * side)[:, : n_runs * run]
         count = side[: n_runs * run].reshape(n_runs, run, -1).sum(axis=1)
         total = residual.reshape(len(features), n_runs, run, -1).sum(axis=2)
         full = count >= 0.6 * run

@@ -8,15 +8,16 @@ from scipy import ndimage
 
 from depthlock.tem.crystal import Crystal, crystal_edges
 from depthlock.tem.demodulation import ImageSpectrum
+from depthlock.tem.field import Field
 from depthlock.tem.labels import CRYSTAL, OUTSIDE
 from depthlock.tem.lattice import SHORTEST_SPACING, find_reflections
 from depthlock.tem.layer import BEYOND, EXTENSION, INWARD
 from depthlock.tem.measured import Boundaries, Layer
 from depthlock.tem.posterior import BoundaryPosterior
 from depthlock.tem.spacing import LatticeFit, fit_reflection
-from depthlock.tem.straighten import Axis, make_strip, outward_sign, smooth_axis
+from depthlock.tem.straighten import Axis, outward_sign, smooth_axis
 from depthlock.tem.trace import COLUMN
-from depthlock.tem.watch import window_maps
+from depthlock.tem.window_maps import window_maps
 from depthlock.tem.windows import windowed_spectra
 
 HAND = 0.15
@@ -81,14 +82,15 @@ def _drawn(
     labels: NDArray[np.int8], pixel: tuple[float, float], axis: Axis, maximum_thickness: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]] | None:
     """Depth of both drawn boundaries in every column, and which columns have both; None where there are none."""
-    shape = (labels.shape[0], labels.shape[1])
-    strip = make_strip(axis, shape, pixel, INWARD, maximum_thickness + BEYOND, min(pixel) / 2)
-    if strip.depth.size < 4:
-        return None
-    crystal = strip.sample((labels == CRYSTAL).astype(np.float32), pixel)
-    outside = strip.sample((labels == OUTSIDE).astype(np.float32), pixel)
-    inner = _crossing(-crystal, strip.depth, np.full(crystal.shape[1], -np.inf), nearest=True)
-    outer = _crossing(outside, strip.depth, inner - 2.0 * max(pixel), nearest=False)
+    step = min(pixel) / 2
+    reach = np.arange(-round(INWARD / step), round((maximum_thickness + BEYOND) / step) + 1)
+    depth = np.asarray(reach * step, dtype=np.float64)
+    extent = ((labels.shape[0] - 1) * pixel[0], (labels.shape[1] - 1) * pixel[1])
+    crystal, outside = (
+        Field((labels == side).astype(np.float32), pixel, extent).along(axis, depth) for side in (CRYSTAL, OUTSIDE)
+    )
+    inner = _crossing(-crystal, depth, np.full(crystal.shape[1], -np.inf), nearest=True)
+    outer = _crossing(outside, depth, inner - 2.0 * max(pixel), nearest=False)
     used = np.isfinite(inner) & np.isfinite(outer)
     if not used.any():
         return None

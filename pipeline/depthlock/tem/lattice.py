@@ -58,21 +58,7 @@ def azimuthal_ratio(spectra: Spectra) -> NDArray[np.float32]:
     The ring's median in each window is the amorphous and shot-noise power at that |k|, so that a bright or strongly
     scattering window counts no more than another. Single windows are clipped at 40.
     """
-    flat = spectra.power.reshape(-1, *spectra.power.shape[2:])
-    return np.asarray(np.minimum(_over_ring(flat, spectra), 40.0).mean(axis=0))
-
-
-def _over_ring(power: NDArray[np.float32], spectra: Spectra) -> NDArray[np.float32]:
-    """Power of each window over the median of its ring; shape of `power` (n_windows, n_ky, n_kx)."""
-    radius = np.hypot(spectra.ky[:, None], spectra.kx[None, :])
-    ring = np.round(radius / (spectra.kx[1] - spectra.kx[0])).astype(int)
-    relative = np.empty_like(power)
-    for number in np.unique(ring):
-        members = ring == number
-        values = power[:, members]
-        floor = np.median(values, axis=1, keepdims=True)
-        relative[:, members] = values / np.where(floor > 0, floor, np.inf)
-    return relative
+    return np.asarray(np.mean([np.minimum(row, 40.0).mean(axis=0) for row in spectra.relative], axis=0))
 
 
 def find_reflections(
@@ -165,14 +151,12 @@ def fringe_frequencies(spectra: Spectra, *, least: float = VISIBLE) -> NDArray[n
     allowed = (radius >= 1 / LONGEST_SPACING) & (radius <= 1 / SHORTEST_SPACING)
     if allowed.sum() < 30:
         return frequencies
-    relative = _over_ring(spectra.power.reshape(-1, *radius.shape), spectra)
-    relative[:, ~allowed] = 0
-    at = relative.reshape(len(relative), -1).argmax(axis=1)
-    strong = relative.reshape(len(relative), -1)[np.arange(len(relative)), at] >= least
-    for number in np.nonzero(strong)[0]:
-        row, column = (int(i) for i in np.unravel_index(at[number], radius.shape))
-        place = np.unravel_index(number, shape)
-        frequencies[place] = np.hypot(*_peak_position(relative[number], spectra, row, column))
+    for line, relative in enumerate(spectra.relative):
+        inside = np.where(allowed, relative, 0.0).reshape(len(relative), -1)
+        at = inside.argmax(axis=1)
+        for window in np.flatnonzero(inside[np.arange(len(inside)), at] >= least):
+            row, column = (int(i) for i in np.unravel_index(at[window], radius.shape))
+            frequencies[line, window] = np.hypot(*_peak_position(relative[window], spectra, row, column))
     return frequencies
 
 

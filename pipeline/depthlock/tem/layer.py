@@ -11,14 +11,15 @@ from depthlock.tem.crystal import Crystal, crystal_edges, largest_crystal, stray
 from depthlock.tem.demodulation import ImageSpectrum, bragg_map
 from depthlock.tem.discriminant import Discriminant
 from depthlock.tem.edge_profile import Shift, boundary_shift
-from depthlock.tem.lattice import SHORTEST_SPACING, find_reflections, local_fringes
+from depthlock.tem.lattice import SHORTEST_SPACING, Reflection, find_reflections, local_fringes
 from depthlock.tem.measured import Boundaries, Evidence, Layer
 from depthlock.tem.posterior import BoundaryPosterior, sample_boundary
-from depthlock.tem.spacing import fit_reflection
-from depthlock.tem.straighten import Axis, make_strip, outward_sign, smooth_axis
+from depthlock.tem.spacing import LatticeFit, fit_reflection
+from depthlock.tem.straighten import Axis, outward_sign, smooth_axis
 from depthlock.tem.threads import on_threads
 from depthlock.tem.trace import (
     COLUMN,
+    POINTS,
     Fields,
     StripFeatures,
     Trace,
@@ -30,17 +31,18 @@ from depthlock.tem.trace import (
     strip_features,
     trace_layer,
 )
-from depthlock.tem.watch import WindowMaps, watch_boundaries, window_maps
+from depthlock.tem.watch import watch_boundaries
+from depthlock.tem.window_maps import WindowMaps, window_maps
 from depthlock.tem.windows import windowed_spectra
-
-FINE = 0.06
-"""Largest depth in nm of a cell of the strip."""
 
 INWARD = 6.0
 """Depth in nm to which the strip reaches into the crystal."""
 
 BEYOND = 6.0
 """Length in nm beyond the largest thickness that the strip reaches outwards."""
+
+AGAIN = 12.0
+"""Length in nm by which the second strip reaches beyond the thickest place: the outside's seeds end at 8."""
 
 FIRST_SMOOTHING = 6.0
 """Least smoothing in nm of the edge read from the Bragg amplitude, whose ripples are noise."""
@@ -125,7 +127,7 @@ def measure_layer(
         return Layer(("no_crystal",), fringes=local_fringes(spectra), maps=maps)
     if stray_fringes(crystal, spectra) > STRAY:
         return Layer(("no_crystal", "fringes_everywhere"), fringes=local_fringes(spectra), maps=maps)
-    lattice = tuple(fit_reflection(spectrum, r, crystal.mask, crystal.step) for r in reflections)
+    lattice = _lattice(spectrum, reflections, crystal)
     found = Layer(("no_outside",), crystal, lattice, maps=maps)
     edges = crystal_edges(crystal)
     if not edges:
@@ -134,12 +136,16 @@ def measure_layer(
     del spectrum
     for edge in edges[:3]:
         sign = outward_sign(edge, crystal.mask, crystal.step)
-        strips = _Strips(fields, (image.shape[0], image.shape[1]), maximum_thickness, sign, smoothing)
-        boundaries, flags = _along_edge(edge, strips, crystal, maps, samples, rng)
+        strips = _Strips(fields, sign, smoothing)
+        boundaries, flags = _along_edge(edge, strips, maximum_thickness, crystal, maps, samples, rng)
         found = replace(found, boundaries=boundaries, flags=flags)
         if boundaries is not None:
             break
     return found
+
+
+def _lattice(spectrum: ImageSpectrum, reflections: list[Reflection], crystal: Crystal) -> tuple[LatticeFit, ...]:
+    return tuple(on_threads(lambda one: fit_reflection(spectrum, one, crystal.mask, crystal.step), reflections))
 
 
 @dataclass(frozen=True)
@@ -147,36 +153,31 @@ class _Strips:
     """Makes strips along one edge of one image."""
 
     fields: Fields
-    shape: tuple[int, int]
-    maximum_thickness: float
     outward: int
     smoothing: float
 
-    def along(
-        self, points: NDArray[np.float64], smoothing: float, extension: float = 0.0
-    ) -> tuple[Axis, StripFeatures]:
-        """The axis with one point a column, and the features along it."""
-        point = min(self.fields.pixel)
-        columns, rows = max(1, round(COLUMN / point)), max(1, round(FINE / point))
-        axis = smooth_axis(points, smoothing, COLUMN / columns, self.outward, extension)
-        strip = make_strip(axis, self.shape, self.fields.pixel, INWARD, self.maximum_thickness + BEYOND, point)
-        return axis.averaged(columns), strip_features(strip, self.fields, columns, rows)
+    def along(self, points: NDArray[np.float64], smoothing: float, reach: float) -> tuple[Axis, StripFeatures]:
+        """The axis with one point a column, and the features along it to `reach` nm outside."""
+        line = smooth_axis(points, smoothing, COLUMN / POINTS, self.outward, EXTENSION)
+        return line.averaged(POINTS), strip_features(line, self.fields, INWARD, reach)
 
 
 def _along_edge(
     edge: NDArray[np.float64],
     strips: _Strips,
+    maximum_thickness: float,
     crystal: Crystal,
     maps: WindowMaps,
     samples: int,
     rng: np.random.Generator,
 ) -> tuple[Boundaries | None, tuple[str, ...]]:
-    axis, features = strips.along(edge, max(strips.smoothing, FIRST_SMOOTHING), extension=EXTENSION)
+    axis, features = strips.along(edge, max(strips.smoothing, FIRST_SMOOTHING), maximum_thickness + BEYOND)
     first = _choose(*on_threads(lambda use: trace_layer(features, None, use_bragg=use), (False, True)))
     if first is None:
         return None, ("no_outside",)
     # Straighten again along the edge just found, so that depths are chords along its own normals.
-    again, features = strips.along(axis.at(first.inner), strips.smoothing, extension=EXTENSION)
+    reach = min(float((first.outer - first.inner).max()) + AGAIN, maximum_thickness + BEYOND)
+    again, features = strips.along(axis.at(first.inner), strips.smoothing, reach)
     here = np.arange(len(again.points)) * again.spacing - EXTENSION
     thickness = np.interp(here, axis.arc_length, first.outer - first.inner)
     start = (np.zeros_like(thickness), thickness)
@@ -184,8 +185,8 @@ def _along_edge(
     final = _choose(plain, latticed)
     if final is None or final.outer_side.separation < MEASURABLE or edge_sharpness(features, final) < SHARP:
         return None, ("no_outside",)
-    inner = _posterior(features, final.inner_side, final.inner, samples, rng)
-    outer = _posterior(features, final.outer_side, final.outer, samples, rng)
+    lines = ((final.inner_side, final.inner, rng.spawn(1)[0]), (final.outer_side, final.outer, rng.spawn(1)[0]))
+    inner, outer = on_threads(lambda line: _posterior(features, *line[:2], samples, line[2]), lines)
     first_depth, last_depth = features.reach()
     used = (first_depth <= inner.mean) & (last_depth >= outer.mean) & features.seen(inner.mean, outer.mean)
     if not used.any() or float((outer.mean - inner.mean)[used].mean()) < LEAST_THICKNESS:

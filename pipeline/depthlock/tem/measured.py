@@ -13,7 +13,8 @@ from depthlock.tem.lattice import LocalFringes
 from depthlock.tem.posterior import BoundaryPosterior
 from depthlock.tem.spacing import LatticeFit
 from depthlock.tem.straighten import Axis
-from depthlock.tem.watch import Watched, WindowMaps
+from depthlock.tem.watch import Watched
+from depthlock.tem.window_maps import WindowMaps
 
 
 @dataclass(frozen=True)

@@ -59,15 +59,14 @@ def fit_reflection(
     LatticeFit
     """
     ky, kx = reflection.ky, reflection.kx
+    mask = np.empty((0, 0), dtype=np.float32)
     for _ in range(4):
         band = spectrum.demodulate(ky, kx, 0.5)
         amplitude, step = band.amplitude, band.step
-        rows, columns = np.meshgrid(
-            np.arange(amplitude.shape[0]) * step[0] / weight_step[0],
-            np.arange(amplitude.shape[1]) * step[1] / weight_step[1],
-            indexing="ij",
-        )
-        mask = ndimage.map_coordinates(weight.astype(np.float32), [rows, columns], order=1, mode="nearest")
+        if mask.shape != amplitude.shape:
+            places = (np.arange(n) * h / w for n, h, w in zip(amplitude.shape, step, weight_step, strict=True))
+            at = np.meshgrid(*places, indexing="ij")
+            mask = ndimage.map_coordinates(weight.astype(np.float32), at, order=1, mode="nearest")
         along_y = amplitude[1:, :-1] * amplitude[:-1, :-1].conj() * mask[:-1, :-1]
         along_x = amplitude[:-1, 1:] * amplitude[:-1, :-1].conj() * mask[:-1, :-1]
         ky += float(np.angle(along_y.sum())) / (2 * np.pi * step[0])

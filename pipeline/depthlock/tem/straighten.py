@@ -1,4 +1,4 @@
-"""A strip of the image straightened along a line: arc length along one axis, distance along the normal the other."""
+"""Smooth lines with their normals: arc length along one axis of a straightened strip, depth along the other."""
 
 from __future__ import annotations
 
@@ -91,53 +91,6 @@ def outward_sign(points: NDArray[np.float64], mask: NDArray[np.bool_], step: tup
         for side in (1.0, -1.0)
     ]
     return 1 if height[0] < height[1] else -1
-
-
-@dataclass(frozen=True)
-class Strip:
-    """Sampling positions of a straightened strip.
-
-    Attributes
-    ----------
-    axis : Axis
-    depth : ndarray, shape (n_v,)
-        Distance along the outward normal in nm.
-    y, x : ndarray, shape (n_v, n_s), float32
-        Positions in nm from the first pixel's centre.
-    inside : ndarray of bool, shape (n_v, n_s)
-        Whether the position lies in the image.
-    """
-
-    axis: Axis
-    depth: NDArray[np.float64]
-    y: NDArray[np.float32]
-    x: NDArray[np.float32]
-    inside: NDArray[np.bool_]
-
-    def sample(self, field: NDArray[np.floating], step: tuple[float, float], order: int = 1) -> NDArray[np.float32]:
-        """Values of a field on a grid of `step` nm, NaN outside the image."""
-        values = ndimage.map_coordinates(
-            field, [self.y / step[0], self.x / step[1]], order=order, mode="nearest", output=np.float32
-        )
-        values[~self.inside] = np.nan
-        return np.asarray(values)
-
-
-def make_strip(
-    axis: Axis, shape: tuple[int, int], pixel: tuple[float, float], inward: float, outward: float, step: float
-) -> Strip:
-    """A strip from `inward` nm inside to `outward` nm outside the axis, cut where no column is left in the image."""
-    depth = np.asarray(np.arange(-round(inward / step), round(outward / step) + 1) * step, dtype=np.float64)
-    y = (axis.points[None, :, 0] + depth[:, None] * axis.normals[None, :, 0]).astype(np.float32)
-    x = (axis.points[None, :, 1] + depth[:, None] * axis.normals[None, :, 1]).astype(np.float32)
-    inside = (y >= 0) & (y <= (shape[0] - 1) * pixel[0]) & (x >= 0) & (x <= (shape[1] - 1) * pixel[1])
-    # Beyond a gap the normal has left the image for good: what follows belongs to nothing.
-    start = int(np.searchsorted(depth, 0.0))
-    inside[start:] = np.logical_and.accumulate(inside[start:], axis=0)
-    inside[:start] = np.logical_and.accumulate(inside[:start][::-1], axis=0)[::-1]
-    used = np.nonzero(inside.any(axis=1))[0]
-    keep = slice(int(used[0]), int(used[-1]) + 1) if used.size else slice(0, 0)
-    return Strip(axis, depth[keep], y[keep], x[keep], inside[keep])
 
 
 def _resample(points: NDArray[np.float64], spacing: float) -> NDArray[np.float64]:

@@ -11,19 +11,29 @@ from scipy import ndimage
 from depthlock.tem.boundaries import ordered_boundaries
 from depthlock.tem.demodulation import BraggMap, ImageSpectrum
 from depthlock.tem.discriminant import Discriminant, discriminate
+from depthlock.tem.field import Field
 from depthlock.tem.illumination import gain_over_sides
 from depthlock.tem.lattice import Reflection
-from depthlock.tem.straighten import Strip
+from depthlock.tem.straighten import Axis
 from depthlock.tem.threads import on_threads
 
 COLUMN = 0.5
 """Width in nm of a column of the strip: boundaries are found once a column."""
+
+POINTS = 8
+"""Points along the interface that are averaged to a column."""
+
+FINE = 0.06
+"""Depth in nm of a cell of the strip."""
 
 TEXTURE_BANDS = ((0.8, 1.8), (1.8, 4.5))
 """Bands in 1/nm whose power, lattice removed, is a texture feature."""
 
 COARSE = 0.25
 """Depth step in nm of the dynamic programming over pairs."""
+
+ROUNDS, SETTLED = 4, 0.02
+"""Most rounds of laying seeds around the last answer, and the mean change in nm after which there is no need."""
 
 STIFFNESS = 0.3
 """Change of depth in nm from column to column that costs as much as one standard deviation."""
@@ -42,12 +52,10 @@ class Fields:
     `hidden` marks pixels that are none of the specimen.
     """
 
-    brightness: NDArray[np.float32]
-    textures: tuple[NDArray[np.float32], ...]
-    bragg: NDArray[np.float32]
-    bragg_step: tuple[float, float]
-    pixel: tuple[float, float]
-    hidden: NDArray[np.bool_] | None = None
+    brightness: Field
+    textures: tuple[Field, ...]
+    bragg: Field
+    hidden: Field | None = None
 
 
 def make_fields(
@@ -56,9 +64,11 @@ def make_fields(
     """Compute the feature images; texture bands past the camera's own limit are left out."""
     limit = 0.45 / max(spectrum.pixel)
     bands = [(low, min(high, limit)) for low, high in TEXTURE_BANDS if low < 0.7 * limit]
-    textures = on_threads(lambda band: spectrum.texture(reflections, *band) ** 2, bands)
-    brightness = spectrum.lattice_removed(reflections)
-    return Fields(brightness, tuple(textures), bragg.amplitude, bragg.step, spectrum.pixel, hidden)
+    textures = tuple(spectrum.texture(reflections, *band) for band in bands)
+    brightness = spectrum.brightness(reflections)
+    extent = brightness.extent
+    mask = None if hidden is None else Field(hidden.astype(np.float32), spectrum.pixel, extent)
+    return Fields(brightness, textures, Field(bragg.amplitude, bragg.step, extent), mask)
 
 
 @dataclass(frozen=True)
@@ -104,22 +114,26 @@ class StripFeatures:
         return np.where(there, depth, np.inf).min(axis=0), np.where(there, depth, -np.inf).max(axis=0)
 
 
-def strip_features(strip: Strip, fields: Fields, columns: int, rows: int) -> StripFeatures:
-    """Sample the feature images along a strip, `columns` x `rows` points to a cell."""
-    step = float(strip.depth[1] - strip.depth[0])
-    sampled = [(field, fields.pixel) for field in (fields.brightness, *fields.textures)]
-    sampled.append((fields.bragg, fields.bragg_step))
-    n_v, n_s = strip.depth.size // rows, strip.axis.points.shape[0] // columns
+def strip_features(line: Axis, fields: Fields, inward: float, outward: float) -> StripFeatures:
+    """Sample the feature images from `inward` nm inside to `outward` nm outside a line of POINTS points a column.
 
-    def cells(field: NDArray[np.float32]) -> NDArray[np.float64]:
-        blocks = field[: n_v * rows, : n_s * columns].reshape(n_v, rows, n_s, columns)
-        return np.asarray(blocks.mean(axis=(1, 3), dtype=np.float64))
+    Cut where no column is left in the image.
+    """
+    depth = np.asarray(np.arange(-round(inward / FINE), round(outward / FINE) + 1) * FINE, dtype=np.float64)
+    axis = line.averaged(POINTS)
+    count = len(axis.points)
 
-    depth = strip.depth[: n_v * rows].reshape(n_v, rows).mean(axis=1)
-    values = np.stack(on_threads(lambda field: cells(strip.sample(*field)), sampled))
+    def cells(field: Field) -> NDArray[np.float64]:
+        points = field.along(line, depth)[:, : count * POINTS]
+        return np.asarray(points.reshape(depth.size, count, POINTS).mean(axis=2, dtype=np.float64))
+
+    values = np.stack(on_threads(cells, (fields.brightness, *fields.textures, fields.bragg)))
+    there = np.flatnonzero(np.isfinite(values[0]).any(axis=1))
+    keep = slice(int(there[0]), int(there[-1]) + 1) if there.size else slice(0, 0)
     if fields.hidden is not None:
-        values[:, cells(strip.sample(fields.hidden.astype(np.float32), fields.pixel)) > 0] = np.nan
-    return StripFeatures(values, depth, cells(strip.y), cells(strip.x), rows * step, columns * strip.axis.spacing)
+        values[:, cells(fields.hidden) > 0] = np.nan
+    y, x = (axis.points[None, :, i] + depth[keep, None] * axis.normals[None, :, i] for i in (0, 1))
+    return StripFeatures(values[:, keep], depth[keep], y, x, FINE, axis.spacing)
 
 
 def evenly_lit(features: StripFeatures, sides: list[NDArray[np.bool_]]) -> StripFeatures:
@@ -147,6 +161,10 @@ class Trace:
     inner_side: Discriminant
     outer_side: Discriminant
 
+    def apart(self, other: Trace) -> float:
+        """Mean distance in nm of the boundaries from those of another trace of the strip."""
+        return float(np.mean(np.abs([self.inner - other.inner, self.outer - other.outer])))
+
 
 def trace_layer(
     features: StripFeatures, start: tuple[NDArray[np.float64], NDArray[np.float64]] | None, *, use_bragg: bool
@@ -172,7 +190,7 @@ def trace_layer(
     # Bridged gaps in the fringes put the first axis this far into or out of the crystal; afterwards it is the edge.
     reach = (-4.0, 6.0) if start is None else (-2.5, 2.5)
     trace: Trace | None = None
-    for _ in range(4):
+    for _ in range(ROUNDS):
         crystal, layer, outside = seeds
         # The lattice says nothing of where the layer ends.
         plain = lit.values[:-1]
@@ -181,7 +199,9 @@ def trace_layer(
         if inner_side is None or outer_side is None:
             return trace
         inner, outer = _coarse_pair(lit, inner_side, outer_side, reach)
-        trace = Trace(inner, outer, inner_side, outer_side)
+        before, trace = trace, Trace(inner, outer, inner_side, outer_side)
+        if before is not None and trace.apart(before) < SETTLED:
+            break
         seeds = around(features, inner, outer)
         lit = evenly_lit(features, list(seeds))
     return trace
