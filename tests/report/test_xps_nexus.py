@@ -11,7 +11,7 @@ import xarray as xr
 
 from depthlock.chemistry.library import load
 from depthlock.model.options import DeconvolveOptions
-from depthlock.report.xps_nexus import NOT_STATED, write_nexus
+from depthlock.report.xps_nexus import REQUIRED, write_nexus
 from depthlock.xps.deconvolve import deconvolve
 
 
@@ -32,7 +32,8 @@ def fit() -> xr.Dataset:
             "binding_energy": ("energy", energy, {"units": "eV"}),
             "acquired": ("level", ["2026-01-05T10:00:00", "2026-01-05T10:10:00"], {"units": "1"}),
         },
-        attrs={"region": "F 1s", "sample": "S", "photon_energy_eV": 1486.6, "intensity_kind": "counts"},
+        attrs={"region": "F 1s", "sample": "S", "photon_energy_eV": 1486.6, "intensity_kind": "counts"}
+        | {"pass_energy_eV": 20.0, "work_function_eV": 4.5, "analyser_mode": "FAT"},
     )
     chemistry = load("mg-tfsi-v2o5")
     options = DeconvolveOptions(
@@ -60,8 +61,20 @@ def test_every_level_is_an_entry_of_the_definition(file: h5py.File) -> None:
         assert float(entry["data/etch_time"][()]) == 60.0 * number
         assert entry["instrument/beam_probe/incident_energy"][()] == 1486.6
         # Nothing that the files do not say is invented.
-        assert set(entry.attrs["not_stated"]) == set(NOT_STATED)
-        assert all(name not in entry for name in NOT_STATED)
+        analyser = entry["instrument/electronanalyzer"]
+        assert (analyser["work_function"][()], analyser["energydispersion/pass_energy"][()]) == (4.5, 20.0)
+        assert text(analyser["energydispersion/energy_scan_mode"]) == "fixed_analyzer_transmission"
+        lacking = [name for name in REQUIRED if "scheme" in name or "detector" in name]
+        assert list(entry.attrs["not_stated"]) == lacking
+        assert all(name not in entry for name in lacking)
+
+
+def test_an_analyser_of_which_files_say_nothing_has_no_numbers(fit: xr.Dataset, tmp_path: Path) -> None:
+    del (silent := fit.copy()).attrs["analyser"]
+    write_nexus(silent, tmp_path / "silent.nxs")
+    with h5py.File(tmp_path / "silent.nxs") as file:
+        assert list(file["level0_F_1s"].attrs["not_stated"]) == list(REQUIRED)
+        assert not [node for node in file["level0_F_1s/instrument/electronanalyzer"].values() if hasattr(node, "shape")]
 
 
 def test_curves_and_numbers_are_those_of_the_fit(file: h5py.File, fit: xr.Dataset) -> None:

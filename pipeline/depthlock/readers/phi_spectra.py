@@ -26,6 +26,7 @@ from depthlock.model.errors import ReadError
 from depthlock.readers.gathering import gather, summary
 from depthlock.readers.phi_header import of_tofsims
 from depthlock.readers.spectra import Spectrum, photon_energy_of_anode, select
+from depthlock.readers.text import number
 
 _START = b"SOFH"
 _END = b"EOFH"
@@ -290,11 +291,13 @@ def _extra(header: Header, region: SpectralRegion) -> dict[str, Any]:
         "GCIBRasterSize": "gcib_raster",
         "SputterIon": "sputter_ion",
         "SputterEnergy": "sputter_energy",
-        "AnalyserWorkFcn": "work_function",
     }
     for key, name in names.items():
         if header.fields.get(key):
             extra[name] = header.fields[key]
+    work_function = number(header.fields.get("AnalyserWorkFcn", "").removesuffix("eV").strip())
+    if work_function is not None:
+        extra["work_function_eV"] = work_function
     return extra
 
 

@@ -1,13 +1,14 @@
 """Our XPS fit as a NeXus file of the application definition NXxps: one entry a level and window, with its fit.
 
 Written with h5py alone: pynxtools-xps converts instruments' files, knows no fit of ours, and would bring hundreds of
-megabytes along. Its validator finds nothing amiss but what NXxps asks for and measured files do not say (work function,
-scan mode, the analyser's scheme), which is left out and named in the entry's attribute ``not_stated``.
+megabytes along. Its validator finds nothing amiss but what NXxps asks for and measured files often do not say (work
+function, scan mode, the analyser's scheme), which is then left out and named in the entry's attribute ``not_stated``.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,14 +35,19 @@ FUNCTIONS = {
 }
 """NXxps's name of every line shape."""
 
-NOT_STATED = (
-    "instrument/electronanalyzer/work_function",
-    "instrument/electronanalyzer/collectioncolumn/scheme",
-    "instrument/electronanalyzer/energydispersion/scheme",
-    "instrument/electronanalyzer/energydispersion/energy_scan_mode",
-    "instrument/electronanalyzer/electron_detector",
+ANALYSER = "instrument/electronanalyzer"
+
+REQUIRED = (
+    f"{ANALYSER}/work_function",
+    f"{ANALYSER}/collectioncolumn/scheme",
+    f"{ANALYSER}/energydispersion/scheme",
+    f"{ANALYSER}/energydispersion/energy_scan_mode",
+    f"{ANALYSER}/electron_detector",
 )
-"""What NXxps requires and a fit does not know."""
+"""What NXxps requires and files of spectra often do not say."""
+
+SCAN_MODES = {"FAT": "fixed_analyzer_transmission", "FRR": "fixed_retarding_ratio"}
+"""NeXus's names of VAMAS's analyser modes."""
 
 
 def write_nexus(fit: xr.Dataset, path: Path) -> None:
@@ -85,7 +91,6 @@ def _entry(file: h5py.File, name: str, fit: xr.Dataset, level: int, window: str,
     """One level of one window: spectrum, energy reference and fit."""
     entry = _group(file, name, "NXentry")
     entry.attrs["default"] = "data"
-    entry.attrs["not_stated"] = list(NOT_STATED)
     _field(entry, "definition", "NXxps")
     entry["definition"].attrs["version"] = DEFINITION_VERSION
     sample = str(fit.attrs.get("sample", "")) or "sample"
@@ -96,7 +101,10 @@ def _entry(file: h5py.File, name: str, fit: xr.Dataset, level: int, window: str,
     if level < len(acquired):
         _field(entry, "start_time", acquired[level])
     _field(_group(entry, "sample", "NXsample"), "name", sample)
-    beam = _group(_group(entry, "instrument", "NXinstrument"), "beam_probe", "NXbeam")
+    instrument = _group(entry, "instrument", "NXinstrument")
+    beam = _group(instrument, "beam_probe", "NXbeam")
+    _analyser(instrument, json.loads(fit.attrs.get("analyser", "{}")).get(window, {}))
+    entry.attrs["not_stated"] = [name for name in REQUIRED if name not in entry]
     if "photon_energy_eV" in fit.attrs:
         _field(beam, "incident_energy", float(fit.attrs["photon_energy_eV"]), "eV")
 
@@ -118,6 +126,18 @@ def _entry(file: h5py.File, name: str, fit: xr.Dataset, level: int, window: str,
     _field(reference, "offset", -shift, "eV")
     _field(reference, "calibrated_axis", energy, "eV")
     _fit(entry, fit, level, window, points, energy)
+
+
+def _analyser(instrument: h5py.Group, stated: Mapping[str, Any]) -> None:
+    """The analyser, with what the file says of it."""
+    analyser = _group(instrument, "electronanalyzer", "NXelectronanalyzer")
+    if "work_function_eV" in stated:
+        _field(analyser, "work_function", float(stated["work_function_eV"]), "eV")
+    dispersion = _group(analyser, "energydispersion", "NXenergydispersion")
+    if "pass_energy_eV" in stated:
+        _field(dispersion, "pass_energy", float(stated["pass_energy_eV"]), "eV")
+    if stated.get("analyser_mode") in SCAN_MODES:
+        _field(dispersion, "energy_scan_mode", SCAN_MODES[stated["analyser_mode"]])
 
 
 def _energy(data: h5py.Group, name: str, values: np.ndarray) -> None:

@@ -130,6 +130,7 @@ def _fit_core_levels(
         charge_reference=_describe(frame, options),
         background=_background(assignments, options),
         **_acquired(fitted),
+        **_analyser(fitted, series.windows),
         constraints=json.dumps(options.constraints),
         **_notes(result, assignments, options),
         **_photon_energy(fitted),
@@ -261,6 +262,16 @@ def _acquired(spectra: Mapping[str, xr.Dataset]) -> dict[str, str]:
     """When the levels were measured, as an attribute; none where the files do not say."""
     stated = [block["acquired"].values.tolist() for block in spectra.values() if "acquired" in block.coords]
     return {"acquired": json.dumps(stated[0])} if stated else {}
+
+
+def _analyser(spectra: Mapping[str, xr.Dataset], windows: Sequence[Window]) -> dict[str, str]:
+    """What the files say of the analyser, as an attribute by window; none where they say nothing."""
+    names = ("pass_energy_eV", "work_function_eV", "analyser_mode")
+    stated = {
+        window.name: {name: spectra[window.key].attrs[name] for name in names if name in spectra[window.key].attrs}
+        for window in windows
+    }
+    return {"analyser": json.dumps(stated)} if any(stated.values()) else {}
 
 
 def _photon_energy(spectra: Mapping[str, xr.Dataset]) -> dict[str, float]:

@@ -155,6 +155,8 @@ def _extra(block: Block) -> dict[str, object]:
         "source_power_W": block.source_strength,
     }
     extra.update({name: float(value) for name, value in numbers.items() if np.isfinite(value)})
+    if block.analyser_mode:
+        extra["analyser_mode"] = block.analyser_mode.upper()
     if block.source_label:
         extra["source_label"] = block.source_label
     if block.sputtering_source:
