@@ -14,8 +14,8 @@ from depthlock.model.options import DeconvolveOptions
 from depthlock.readers import registry
 from depthlock.report.xps_exports import casa_shape, write_exports
 from depthlock.xps.deconvolve import deconvolve
+from depthlock.xps.evaluation import line_shape
 from depthlock.xps.expert import expert_fits
-from depthlock.xps.model import line_shape
 
 SHIFT = 0.4
 

@@ -10,7 +10,7 @@ from depthlock.xps.assign import assign_regions
 from depthlock.xps.background import UNIVERSAL_LOSS, loss_operator, tougaard
 from depthlock.xps.build import build_blocks
 from depthlock.xps.deconvolve import deconvolve
-from depthlock.xps.model import evaluate
+from depthlock.xps.evaluation import evaluate
 from depthlock.xps.windows import clean_window
 
 

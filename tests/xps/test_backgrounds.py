@@ -12,7 +12,7 @@ from scipy.optimize import least_squares
 from depthlock.model.errors import MeasurementError
 from depthlock.xps.background import loss_cross_section, static_shirley, tougaard
 from depthlock.xps.deconvolve import deconvolve
-from depthlock.xps.model import line_shape
+from depthlock.xps.evaluation import line_shape
 
 
 @pytest.fixture(scope="module")

@@ -14,9 +14,9 @@ from depthlock.model.options import DeconvolveOptions
 from depthlock.readers import registry
 from depthlock.xps.assign import assign_regions
 from depthlock.xps.deconvolve import deconvolve
+from depthlock.xps.evaluation import line_shape
 from depthlock.xps.expert import ExpertLine
 from depthlock.xps.expert_refit import shape_of, with_refit
-from depthlock.xps.model import line_shape
 from depthlock.xps.windows import clean_window
 
 EXPERT = {

@@ -8,7 +8,7 @@ from scipy.integrate import quad
 from scipy.optimize import least_squares
 
 from depthlock.model.line_shapes import parse_shape
-from depthlock.xps.model import line_shape
+from depthlock.xps.evaluation import line_shape
 from depthlock.xps.model_kernel import pseudo_voigt_lines
 from depthlock.xps.shapes import pseudo_voigt, pseudo_voigt_density, shirley_step
 from depthlock.xps.tabulated import nearest_la, tabulated_line

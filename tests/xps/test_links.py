@@ -176,7 +176,8 @@ def test_wrong_and_unusable_constraints() -> None:
     with pytest.raises(SessionError, match="did you mean 'F 1s/CF3'"):
         deconvolve(series.spectra, options(constraints=("fwhm(F 1s/CF33) = 1.8",)))
     fit = deconvolve(series.spectra, options(compared_shapes=(), constraints=TIES))
-    (note,) = fit.attrs["notes"]
+    # Lines of 1.6 and 1.8 eV are not of one width, which another note says.
+    *_, note = fit.attrs["notes"]
     assert "no effect" in note
     assert "C 1s/CF3" in note
     known = options()

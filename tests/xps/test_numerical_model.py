@@ -8,7 +8,7 @@ from etch_series import options, simulate
 
 from depthlock.xps.assign import assign_regions
 from depthlock.xps.build import build_blocks
-from depthlock.xps.model import evaluate
+from depthlock.xps.evaluation import evaluate
 from depthlock.xps.windows import clean_window
 
 

@@ -18,8 +18,8 @@ from depthlock.readers import registry
 from depthlock.xps.assign import assign_regions
 from depthlock.xps.build import TAIL_STD, build_blocks
 from depthlock.xps.deconvolve import deconvolve
+from depthlock.xps.evaluation import evaluate
 from depthlock.xps.fit import fit_group
-from depthlock.xps.model import evaluate
 from depthlock.xps.shape_choice import open_components, tails_alike
 from depthlock.xps.windows import clean_window
 

@@ -10,8 +10,8 @@ from depthlock.xps.assign import assign_regions
 from depthlock.xps.build import build_blocks
 from depthlock.xps.deconvolve import chosen_states
 from depthlock.xps.errors import covariance, normal_at
+from depthlock.xps.evaluation import evaluate
 from depthlock.xps.fit import fit_group
-from depthlock.xps.model import evaluate
 from depthlock.xps.shapes import pseudo_voigt
 from depthlock.xps.unresolved import doublet_test, unresolved, within_bounds
 from depthlock.xps.windows import clean_window

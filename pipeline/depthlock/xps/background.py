@@ -1,7 +1,7 @@
 """Backgrounds that stand outside the fit.
 
 The active backgrounds (offset, slope, and the Shirley step or Tougaard tail raised by the components themselves) are
-part of `depthlock.xps.model`, which takes its matrix of losses from here; here are Shirley's iteration on the data
+part of `depthlock.xps.evaluation`, which takes its matrix of losses from here; here are Shirley's iteration on the data
 (Phys. Rev. B 5, 1972, 4709; Proctor and Sherwood, Anal. Chem. 54, 1982, 13) and Tougaard's integral with two- and
 three-parameter cross sections (Surf. Interface Anal. 25, 1997, 137), which CasaXPS calls U 2 and U 3.
 """

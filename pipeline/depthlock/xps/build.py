@@ -6,20 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from depthlock.model.chemistry import Component, Region
 from depthlock.model.constraints import Constraint
-from depthlock.model.errors import MeasurementError
 from depthlock.xps.assign import Assignment
 from depthlock.xps.background import UNIVERSAL_LOSS, static_shirley, tougaard
+from depthlock.xps.fit_windows import between, crop, within_stated_background
 from depthlock.xps.links import Links, freed_parameters, level_ties, shared_ties
 from depthlock.xps.model import Block, Lines, Shared
 from depthlock.xps.solver import MOST_DEVIATION, block_slices
-from depthlock.xps.windows import Window
-
-CROP_MARGIN_EV = 4.0
-"""How far beyond the library's window data are still used, so that a charged sample keeps its peaks."""
 
 SHIFT_STD_EV = 3.0
 """Weak prior on a charge shift; it only decides where a level shows no peak."""
@@ -40,50 +35,6 @@ LA(1.53,243) all."""
 
 WIDTH_SHARE = 0.25
 """Prior standard deviation of a width as a share of the range that the library allows."""
-
-
-def crop(window: Window, regions: Sequence[Region]) -> Window:
-    """The window cut to the regions' fit windows and a margin, when it is wider than those."""
-    low = min(min(region.window) for region in regions) - CROP_MARGIN_EV
-    high = max(max(region.window) for region in regions) + CROP_MARGIN_EV
-    return _cut(window, (window.energy >= low) & (window.energy <= high))
-
-
-def _cut(window: Window, keep: NDArray[np.bool_]) -> Window:
-    """The window's points that are kept; all of them when fewer than twenty are."""
-    if keep.all() or keep.sum() < 20:
-        return window
-    return replace(
-        window,
-        energy=window.energy[keep],
-        rate=window.rate[:, keep],
-        exposure=window.exposure[:, keep],
-        background=None if window.background is None else window.background[:, keep],
-    )
-
-
-def within_stated_background(window: Window) -> Window:
-    """The part of a window that the fit in the file covered.
-
-    Outside it exports repeat the data as background, and residuals of exactly zero are no noise.
-
-    Raises
-    ------
-    MeasurementError
-        When the file holds no background.
-    """
-    if window.background is None:
-        raise MeasurementError(
-            f"no background in {window.key}",
-            expected="an export that holds one",
-            where="options.xps_deconvolve.background: file",
-            hint="choose active_shirley",
-        )
-    differs = np.flatnonzero(np.any(np.abs(window.rate - window.background) > 1e-6 * np.abs(window.rate), axis=0))
-    if differs.size < 2:
-        return window
-    place = np.arange(window.energy.size)
-    return _cut(window, (place >= differs[0]) & (place <= differs[-1]))
 
 
 @dataclass
@@ -177,28 +128,6 @@ class _LineColumns:
 def width_owner(region: Region, component: Component) -> str:
     """Name under which a component's width stands: its family's, or its own."""
     return f"{region.name}/{component.family or component.name}"
-
-
-def between(window: Window, limits: Mapping[str, tuple[float, float]]) -> Window:
-    """The part of a window that the session asks for.
-
-    Raises
-    ------
-    MeasurementError
-        When fewer than twenty points lie there.
-    """
-    if window.name not in limits:
-        return window
-    low, high = sorted(limits[window.name])
-    keep = (window.energy >= low) & (window.energy <= high)
-    if keep.sum() < 20:
-        raise MeasurementError(
-            f"{int(keep.sum())} points of {window.name} between {low:g} and {high:g} eV",
-            expected=f"at least 20; it was measured from {window.energy[0]:g} to {window.energy[-1]:g} eV",
-            where="options.xps_deconvolve.fit_windows",
-            hint="give binding energies as measured, before charge reference",
-        )
-    return _cut(window, keep)
 
 
 def build_blocks(

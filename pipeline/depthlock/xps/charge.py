@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from depthlock.xps.model import Block, Shared, State, evaluate
+from depthlock.xps.evaluation import evaluate
+from depthlock.xps.model import Block, Shared, State
 from depthlock.xps.shapes import FloatArray
 
 SEARCH_EV = 4.0

@@ -8,8 +8,8 @@ import numpy as np
 import xarray as xr
 
 from depthlock.xps.assign import Assignment
+from depthlock.xps.evaluation import evaluate
 from depthlock.xps.fit import GroupFit
-from depthlock.xps.model import evaluate
 
 RATE_UNITS = "count / s"
 

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depthlock.xps.errors import Covariance
+from depthlock.xps.evaluation import evaluate
 from depthlock.xps.fit import GroupFit
-from depthlock.xps.model import Block, evaluate
+from depthlock.xps.model import Block
 from depthlock.xps.shapes import FloatArray
 from depthlock.xps.solver import block_slices
 

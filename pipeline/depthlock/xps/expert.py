@@ -19,7 +19,7 @@ import xarray as xr
 
 from depthlock.model.line_shapes import parse_shape
 from depthlock.xps.background import static_shirley, tougaard
-from depthlock.xps.model import line_shape
+from depthlock.xps.evaluation import line_shape
 from depthlock.xps.shapes import FloatArray
 from depthlock.xps.tabulated import tabulated_line
 

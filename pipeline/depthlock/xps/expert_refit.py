@@ -23,9 +23,9 @@ from depthlock.xps.block_numbers import joined, where
 from depthlock.xps.build import build_blocks
 from depthlock.xps.diagnostics import correlated, quality
 from depthlock.xps.errors import area_intervals, covariance, normal_at
+from depthlock.xps.evaluation import line_shape
 from depthlock.xps.expert import ExpertLine, expert_fits
 from depthlock.xps.fit import GroupFit, fit_group, refine
-from depthlock.xps.model import line_shape
 from depthlock.xps.shape_choice import OPEN_SHAPE, open_components, settle_shapes
 from depthlock.xps.shapes import FloatArray
 from depthlock.xps.solver import block_slices

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from depthlock.xps.charge import ABSOLUTE_EV, LEVEL_CHANGE_EV, coarse, linear_levels, search_shifts, unit_columns
-from depthlock.xps.model import Block, Shared, State, evaluate
+from depthlock.xps.evaluation import evaluate
+from depthlock.xps.model import Block, Shared, State
 from depthlock.xps.shapes import FloatArray
 from depthlock.xps.solver import minimise
 

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depthlock.xps.errors import Covariance, covariance
+from depthlock.xps.evaluation import evaluate
 from depthlock.xps.fit import ROUGH, GroupFit
-from depthlock.xps.model import Block, evaluate
+from depthlock.xps.model import Block
 from depthlock.xps.shapes import FloatArray, pseudo_voigt
 from depthlock.xps.solver import block_slices, minimise
 

@@ -1,4 +1,4 @@
-"""The compiled inner loops of `depthlock.xps.model`: all pseudo-Voigt lines of a block, and its Jacobian's columns."""
+"""The compiled inner loops of `depthlock.xps.evaluation`: pseudo-Voigt lines, and the columns of its Jacobian."""
 
 from __future__ import annotations
 

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depthlock.model.quantity import NORMAL_95
+from depthlock.xps.evaluation import evaluate
 from depthlock.xps.fit import GroupFit
-from depthlock.xps.model import Block, evaluate
+from depthlock.xps.model import Block
 from depthlock.xps.shapes import FloatArray
 from depthlock.xps.solver import Normal, block_slices, hold, level_bounds, pack
 

@@ -19,8 +19,9 @@ from depthlock.model.errors import MeasurementError
 from depthlock.model.line_shapes import FREE_MIXING
 from depthlock.xps.build import TAIL_STD
 from depthlock.xps.errors import covariance, normal_at
+from depthlock.xps.evaluation import evaluate
 from depthlock.xps.fit import GroupFit, refine
-from depthlock.xps.model import Block, Shared, State, evaluate
+from depthlock.xps.model import Block, Shared, State
 from depthlock.xps.shapes import FloatArray
 from depthlock.xps.solver import minimise
 

@@ -14,7 +14,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from depthlock.xps.model import Block, Shared, State, evaluate
+from depthlock.xps.evaluation import evaluate
+from depthlock.xps.model import Block, Shared, State
 from depthlock.xps.shapes import FloatArray
 
 STEP_PRIOR = (0.03, 0.15)

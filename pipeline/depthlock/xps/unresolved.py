@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from depthlock.xps.diagnostics import DETECTION_SIGMA
 from depthlock.xps.errors import Covariance, covariance
+from depthlock.xps.evaluation import evaluate, line_shapes
 from depthlock.xps.fit import GroupFit
-from depthlock.xps.model import Lines, evaluate, line_shapes
+from depthlock.xps.model import Lines
 from depthlock.xps.shapes import GAUSS_SIGMA_OF_FWHM, FloatArray
 from depthlock.xps.solver import Normal, block_slices, level_bounds, pack
 
