@@ -154,3 +154,14 @@ def test_the_bar_that_gave_the_scale_is_marked_at_its_ends() -> None:
     found.attrs["scale_bars_px"] = [[100.0, 180.0, 530, 535], []]
     assert "nm" in texts(tem_figures.draw_image(found, 0, "A"))
     assert "green" not in tem_figures.image_caption(found, 0)
+
+
+def test_hints_are_drawn_where_they_were_given() -> None:
+    found = measured().copy()
+    found.attrs["hints"] = ['{"layer_at": [[256, 250]], "crystal": [[[20, 30], [40, 50]]]}', ""]
+    found.attrs["segmentation"] = ["automatic, guided by rough position and strokes in crystal", "automatic"]
+    lines = tem_figures.draw_image(found, 0, "A").axes[0].lines
+    drawn = {tuple(map(float, np.concatenate(line.get_xydata()))) for line in lines if line.get_linestyle() == ":"}
+    assert drawn == {(250.0, 256.0), (30.0, 20.0, 50.0, 40.0)}
+    assert "guided by rough position and strokes in crystal (dotted:" in tem_figures.image_caption(found, 0)
+    assert "dotted" not in tem_figures.image_caption(found, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +74,20 @@ def test_a_burnt_in_bar_gives_the_scale_when_asked_for(small_session: Path) -> N
     with pytest.raises(ReadError, match="no burnt-in scale bar") as caught:
         arguments(small_session, "tem_thickness")
     assert "session.yaml" in caught.value.where
+
+
+def test_hints_stand_on_the_image_in_pixels(small_session: Path) -> None:
+    text = small_session.read_text()
+    hints = "hints: {layer_at: [50 %, 4], crystal: [[[1, 2], [0.5 nm, 3]]]}"
+    small_session.write_text(text.replace("pixel_size: 0.05 nm", f"pixel_size: 0.05 nm, {hints}"))
+    (image,) = arguments(small_session, "tem_thickness")["images"]
+    told = json.loads(image.attrs["hints"])
+    assert told == {"layer_at": [[4.0, 15.5]], "crystal": [[[2.0, 1.0], [3.0, pytest.approx(10.0)]]]}
+    small_session.write_text(text.replace("pixel_size: 0.05 nm", "pixel_size: 0.05 nm, hints: {layer_at: [50, 4]}"))
+    with pytest.raises(ReadError, match="32 x 32 pixels") as caught:
+        arguments(small_session, "tem_thickness")
+    assert "session.yaml" in caught.value.where
+    assert "layer_at" in str(caught.value)
 
 
 def test_hand_drawn_labels_and_a_lattice_as_ruler_stand_on_the_image(small_session: Path) -> None:

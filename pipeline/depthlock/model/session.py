@@ -109,6 +109,39 @@ def _as_scale_bar(value: Any) -> Any:
     return {"length": value} if isinstance(value, str | int | float) else value
 
 
+def _is_place(value: Any) -> bool:
+    return isinstance(value, list | tuple) and len(value) > 0 and not isinstance(value[0], list | tuple)
+
+
+def _as_line(value: Any) -> Any:
+    return [value] if _is_place(value) else value
+
+
+Line = tuple[Place, ...]
+"""Places [x, y] one after the other."""
+
+Strokes = Annotated[tuple[Annotated[Line, Field(min_length=2)], ...], Field(min_length=1)]
+
+
+class HintsInput(Part):
+    """What a person sees in an image: it guides the segmentation, and never takes its place."""
+
+    layer_at: (
+        Annotated[Line, BeforeValidator(_as_line, json_schema_input_type=Place | Line), Field(min_length=1)] | None
+    ) = Field(
+        None, description="a place [x, y] roughly in the layer, or several along it; chooses the crystal and its edge"
+    )
+    outside: Strokes | None = Field(None, description="lines drawn in vacuum or embedding, each a list of places")
+    layer: Strokes | None = Field(None, description="lines drawn in the layer")
+    crystal: Strokes | None = Field(None, description="lines drawn in the crystal")
+
+    @model_validator(mode="after")
+    def _says_something(self) -> HintsInput:
+        if not self.model_dump(exclude_none=True):
+            raise ValueError("hints that say nothing; expected one of 'layer_at', 'outside', 'layer', 'crystal'")
+        return self
+
+
 class TemInput(Part):
     """One TEM image of the layer in cross-section."""
 
@@ -117,7 +150,10 @@ class TemInput(Part):
     pixel_size_std: Annotated[float, Field(ge=0, le=0.5)] = Field(
         0.0, description="relative standard error of the pixel size"
     )
-    scale_bar: Annotated[ScaleBarInput, BeforeValidator(_as_scale_bar)] | None = Field(
+    scale_bar: (
+        Annotated[ScaleBarInput, BeforeValidator(_as_scale_bar, json_schema_input_type=str | float | ScaleBarInput)]
+        | None
+    ) = Field(
         None,
         description="length on the label of a burnt-in scale bar: the bar is looked for, gives the pixel size with its"
         " error, and is left out of the analysis with label and banner",
@@ -126,12 +162,21 @@ class TemInput(Part):
     calibrate_with: Nanometre | None = Field(
         None, description="known spacing of the fringes, to calibrate the pixel size with; then it is no result"
     )
+    hints: HintsInput | None = Field(
+        None, description="rough position of the layer, and strokes in its classes, to guide the segmentation with"
+    )
     labels: str | None = Field(
         None,
         description="hand-corrected label image (0 outside, 1 layer, 2 crystal) of the image's size, png, tif or npy,"
         " relative to the session file; takes the place of the segmentation",
     )
     frame: int | None = Field(None, ge=0, description="which image of a stack, counted from 0")
+
+    @model_validator(mode="after")
+    def _one_hand(self) -> TemInput:
+        if self.labels is not None and self.hints is not None:
+            raise ValueError("'labels' and 'hints' together; expected one of them: labels leave nothing to guide")
+        return self
 
     @model_validator(mode="after")
     def _one_scale(self) -> TemInput:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import textwrap
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 LAYER_COLOUR = "#ffb000"
 INNER_COLOUR = "#00c8ff"
 OUTER_COLOUR = "#ff3b6b"
+HINT_COLOURS = {"outside": OUTER_COLOUR, "layer": LAYER_COLOUR, "crystal": INNER_COLOUR}
 BAR_COLOUR = "#7dff4d"
 THICKNESS_COLOURS = "viridis"
 PIXELS_SHOWN = 1024
@@ -65,6 +67,7 @@ def draw_image(thickness: xr.Dataset, image: int, title: str) -> Figure:
             )
             for name in ("lines", "colours"):
                 draw_picture(parts[name], thickness, image)
+            _draw_hints(parts["lines"], thickness, image)
             draw_boundaries(parts["lines"], here)
             layer = _draw_thickness_along(parts["colours"], thickness, here)
             figure.colorbar(
@@ -78,6 +81,7 @@ def draw_image(thickness: xr.Dataset, image: int, title: str) -> Figure:
         else:
             left, right = figure.subplots(1, 2, width_ratios=(1, 1.6))
             draw_picture(left, thickness, image)
+            _draw_hints(left, thickness, image)
             _tell_why(right, thickness, image)
         figure.suptitle(f"{title}: TEM, amorphous layer", fontsize=8.5, x=0.01, ha="left")
     return figure
@@ -99,6 +103,8 @@ def image_caption(thickness: xr.Dataset, image: int) -> str:
     )
     rows, columns = pixel_size(thickness, image)
     size = f"{columns:.4g} nm" if np.isclose(rows, columns, rtol=1e-4) else f"{columns:.4g} by {rows:.4g} nm"
+    if _hints(thickness, image):
+        segmentation = f"{segmentation} (dotted: red outside, yellow layer, blue crystal; cross: rough position)"
     marked = " (its ends in green)" if _burnt_in_bar(thickness, image) else ""
     return f"{shown} Segmentation: {segmentation}. Scale: {size} a pixel, {scale}{marked}."
 
@@ -153,6 +159,25 @@ def _mark_bar(axes: Axes, bar: list[float], rows: int) -> None:
     for end in (left, right):
         # The bar's ends count from the left edge of the first pixel, the axes from its centre.
         axes.plot([end - 0.5] * 2, [top - reach, bottom + reach], color=BAR_COLOUR, linewidth=0.8)
+
+
+def _hints(thickness: xr.Dataset, image: int) -> dict[str, list[Any]]:
+    """The hints given for one image, rows and columns in pixels; empty without."""
+    hints = thickness.attrs.get("hints", [])
+    told: dict[str, list[Any]] = json.loads(hints[image]) if image < len(hints) and hints[image] else {}
+    return told
+
+
+def _draw_hints(axes: Axes, thickness: xr.Dataset, image: int) -> None:
+    """The strokes a person drew, dotted in the colours of their classes, and the layer's rough position."""
+    for name, lines in _hints(thickness, image).items():
+        if name == "layer_at":
+            rows, columns = np.transpose(lines)
+            axes.plot(columns, rows, color=LAYER_COLOUR, marker="+", markersize=6, linestyle=":", linewidth=0.8)
+            continue
+        for line in lines:
+            rows, columns = np.transpose(line)
+            axes.plot(columns, rows, color=HINT_COLOURS[name], linestyle=":", linewidth=1.2)
 
 
 def draw_boundaries(axes: Axes, here: xr.Dataset) -> None:

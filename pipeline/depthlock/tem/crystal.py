@@ -18,6 +18,12 @@ BRIDGE = 4.0
 LEAST_AREA = 12.0
 """Area in nm^2 below which a patch of fringes is no crystal to measure at."""
 
+LEAST_HINTED_AREA, AROUND = 4.0, 10.0
+"""The same where a person said that one is, and the distance in nm from there within which its level is taken."""
+
+OTHER_WINDOWS = 12
+"""Windows with fringes of another crystal, half a window apart, from which on it is none in the layer."""
+
 LEAST_EDGE = 5.0
 """Length in nm below which an edge is not followed."""
 
@@ -44,8 +50,14 @@ class Crystal:
     patchiness: float
 
 
-def largest_crystal(bragg: BraggMap) -> Crystal | None:
+def largest_crystal(bragg: BraggMap, near: NDArray[np.float64] | None = None) -> Crystal | None:
     """The largest connected area whose Bragg amplitude is over half the crystal's own level and over the noise floor.
+
+    Parameters
+    ----------
+    bragg : BraggMap
+    near : ndarray, shape (n, 2), optional
+        Points (y, x) in nm. The crystal nearest to them is taken, whatever its size, and its level is that around them.
 
     Returns
     -------
@@ -55,14 +67,19 @@ def largest_crystal(bragg: BraggMap) -> Crystal | None:
     smooth = [0.35 / h for h in bragg.step]
     excess = ndimage.gaussian_filter(bragg.power, smooth, mode="nearest") - bragg.floor
     amplitude = np.sqrt(np.maximum(excess, 0))
-    strong = amplitude > 0.5 * np.quantile(amplitude, 0.98)
+    # Speckle exceeds 3 x its mean power in 5 % of places, none of them as large as the disk.
+    cell, disk = bragg.step[0] * bragg.step[1], _disk(0.6, bragg.step)
+    there = np.ones(amplitude.shape, dtype=bool)
+    if near is not None:
+        fringed = ndimage.binary_opening(excess > 3.0 * bragg.floor, disk) & _around(near, there.shape, bragg.step)
+        there = fringed if fringed.sum() * cell >= LEAST_HINTED_AREA else there
+    strong = there & (amplitude > 0.5 * np.quantile(amplitude[there], 0.98))
     level = float(np.median(amplitude[strong])) if strong.any() else 0.0
-    # An amplitude halves at a straight edge. Speckle exceeds 3 x its mean power in 5 % of places.
+    # An amplitude halves at a straight edge.
     mask = (amplitude > 0.5 * level) & (excess > 3.0 * bragg.floor)
-    cell = bragg.step[0] * bragg.step[1]
-    disk = _disk(0.6, bragg.step)
     mask = ndimage.binary_opening(mask, disk) | (ndimage.binary_erosion(mask, disk, border_value=1))
-    if level == 0 or mask.sum() * cell < LEAST_AREA:
+    least = LEAST_AREA if near is None else LEAST_HINTED_AREA
+    if level == 0 or mask.sum() * cell < least:
         return None
     fringes = mask
     mask = _closed(mask, _disk(BRIDGE, bragg.step))
@@ -70,13 +87,28 @@ def largest_crystal(bragg: BraggMap) -> Crystal | None:
     if count == 0:
         return None
     sizes = ndimage.sum_labels(fringes, labels, np.arange(1, count + 1))
-    largest = int(np.argmax(sizes)) + 1
-    if sizes[largest - 1] * cell < LEAST_AREA:
+    large = np.flatnonzero(sizes * cell >= least) + 1
+    if not large.size:
         return None
-    mask = ndimage.binary_fill_holes(labels == largest)
+    chosen = int(np.argmax(sizes)) + 1
+    if near is not None:
+        rows, columns = (np.clip(np.round(near[:, k] / bragg.step[k]).astype(int), 0, n - 1)
+                         for k, n in enumerate(labels.shape))  # fmt: skip
+        away = [ndimage.distance_transform_edt(labels != label)[rows, columns].mean() for label in large]
+        chosen = int(large[int(np.argmin(away))])
+    mask = ndimage.binary_fill_holes(labels == chosen)
     inside = ndimage.binary_erosion(mask, _disk(1.0, bragg.step), border_value=1)
     patchiness = float(np.mean(amplitude[inside] < 0.5 * level)) if inside.any() else 1.0
     return Crystal(mask, bragg.step, level, patchiness)
+
+
+def _around(points: NDArray[np.float64], shape: tuple[int, ...], step: tuple[float, float]) -> NDArray[np.bool_]:
+    """Grid points within AROUND of a point."""
+    y, x = (np.arange(n) * h for n, h in zip(shape, step, strict=True))
+    near = np.zeros(shape, dtype=bool)
+    for point in points:
+        near |= np.hypot(y[:, None] - point[0], x[None, :] - point[1]) <= AROUND
+    return near
 
 
 def stray_fringes(crystal: Crystal, spectra: Spectra) -> float:
@@ -94,6 +126,35 @@ def stray_fringes(crystal: Crystal, spectra: Spectra) -> float:
         for centres, h, n in zip((spectra.y, spectra.x), crystal.step, crystal.mask.shape, strict=True)
     )
     return float(np.mean(distance[np.ix_(rows, columns)][seen] > WINDOW / 2))
+
+
+def nearer_to_others(crystal: Crystal, spectra: Spectra) -> NDArray[np.bool_]:
+    """What lies nearer to another large crystal than to this one, on its grid: it may be that one's own layer.
+
+    The others come in from the image's border. Smaller ones are small crystals in the layer, or speckle.
+    """
+    rows, columns = (
+        np.clip(np.round(centres / h).astype(int), 0, n - 1)
+        for centres, h, n in zip((spectra.y, spectra.x), crystal.step, crystal.mask.shape, strict=True)
+    )
+    distance = ndimage.distance_transform_edt(~crystal.mask, sampling=crystal.step)[np.ix_(rows, columns)]
+    seen = np.isfinite(fringe_frequencies(spectra)) & (distance > WINDOW / 2)
+    parts, _ = ndimage.label(seen, np.ones((3, 3)))
+    border = np.unique(np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]]))
+    sizes = np.bincount(parts.ravel())
+    large = [part for part in border if part and sizes[part] >= OTHER_WINDOWS]
+    others = np.isin(parts, large)
+    if not others.any():
+        return np.zeros(crystal.mask.shape, dtype=bool)
+    nearest = [
+        np.abs(np.arange(n)[:, None] * h - centres[None]).argmin(axis=1)
+        for n, h, centres in zip(crystal.mask.shape, crystal.step, (spectra.y, spectra.x), strict=True)
+    ]
+    away, own = (
+        ndimage.distance_transform_edt(~mask, sampling=crystal.step)
+        for mask in (others[np.ix_(*nearest)], crystal.mask)
+    )
+    return np.asarray(away < own)
 
 
 def crystal_edges(crystal: Crystal) -> list[NDArray[np.float64]]:

@@ -194,6 +194,11 @@ class BraggMap:
     floor: NDArray[np.float32]
     step: tuple[float, float]
 
+    @classmethod
+    def nothing(cls, shape: tuple[int, ...], step: tuple[float, float]) -> BraggMap:
+        """The map of an image without reflections."""
+        return cls(np.zeros(shape, np.float32), np.zeros(shape, np.float32), step)
+
     @property
     def amplitude(self) -> NDArray[np.float32]:
         """Bragg amplitude above the floor, in units of the image."""

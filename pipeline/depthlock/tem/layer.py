@@ -7,10 +7,20 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from depthlock.tem.crystal import Crystal, crystal_edges, largest_crystal, stray_fringes
-from depthlock.tem.demodulation import ImageSpectrum, bragg_map
+from depthlock.tem.crystal import Crystal, crystal_edges, largest_crystal, nearer_to_others, stray_fringes
+from depthlock.tem.demodulation import BraggMap, ImageSpectrum, bragg_map
 from depthlock.tem.discriminant import Discriminant
 from depthlock.tem.edge_profile import Shift, boundary_shift
+from depthlock.tem.hints import (
+    Hints,
+    contradicted,
+    drawn_crystal,
+    fringes_elsewhere,
+    hinted_edges,
+    hinted_reflections,
+    outward_reach,
+    stroke_masks,
+)
 from depthlock.tem.lattice import SHORTEST_SPACING, Reflection, find_reflections, local_fringes
 from depthlock.tem.measured import Boundaries, Evidence, Layer
 from depthlock.tem.posterior import BoundaryPosterior, sample_boundary
@@ -89,6 +99,7 @@ def measure_layer(
     samples: int,
     rng: np.random.Generator,
     hidden: NDArray[np.bool_] | None = None,
+    hints: Hints | None = None,
 ) -> Layer:
     """Find the layer next to the largest crystal.
 
@@ -109,38 +120,56 @@ def measure_layer(
     rng : numpy.random.Generator
     hidden : ndarray of bool, optional
         Pixels that are none of the specimen (`hidden.filled` has gone over them).
+    hints : Hints, optional
+        What a person said of the image.
 
     Returns
     -------
     Layer
     """
     spectra = windowed_spectra(image, pixel, limit=1 / SHORTEST_SPACING)
-    reflections = find_reflections(spectra, hint=hint)
-    if not reflections:
-        maps = window_maps(image, pixel, [])
-        return Layer(("no_crystal",), fringes=local_fringes(spectra), maps=maps)
+    reflections = find_reflections(spectra, hint=hint) if hints is None else hinted_reflections(spectra, hints, hint)
     maps = window_maps(image, pixel, reflections)
     spectrum = ImageSpectrum(image, pixel)
-    bragg = bragg_map(spectrum, reflections)
-    crystal = largest_crystal(bragg)
-    if crystal is None:
-        return Layer(("no_crystal",), fringes=local_fringes(spectra), maps=maps)
-    if stray_fringes(crystal, spectra) > STRAY:
-        return Layer(("no_crystal", "fringes_everywhere"), fringes=local_fringes(spectra), maps=maps)
+    bragg = bragg_map(spectrum, reflections) if reflections else None
+    crystal = None if bragg is None else largest_crystal(bragg, None if hints is None else hints.near_crystal)
+    doubts: tuple[str, ...] = ()
+    if bragg is None or crystal is None:
+        crystal = None if hints is None else drawn_crystal(hints, (image.shape[0], image.shape[1]), pixel)
+        if hints is None or crystal is None:
+            return Layer(("no_crystal",), fringes=local_fringes(spectra), maps=maps)
+        bragg, reflections = BraggMap.nothing(crystal.mask.shape, crystal.step), []
+        doubts = ("no_fringes", *(("hint_contradicted",) if fringes_elsewhere(spectra, hints) else ()))
+    elif stray_fringes(crystal, spectra) > STRAY:
+        # Where a person points to one of many crystals, its edge may be one; the doubt stays.
+        if hints is None:
+            return Layer(("no_crystal", "fringes_everywhere"), fringes=local_fringes(spectra), maps=maps)
+        doubts = ("fringes_everywhere",)
     lattice = _lattice(spectrum, reflections, crystal)
-    found = Layer(("no_outside",), crystal, lattice, maps=maps)
+    found = Layer(("no_outside", *doubts), crystal, lattice, maps=maps)
     edges = crystal_edges(crystal)
+    if hints is not None:
+        edges = hinted_edges(edges, hints)
     if not edges:
         return found
-    fields = make_fields(spectrum, [fit.reflection for fit in lattice], bragg, hidden)
+    shape = (image.shape[0], image.shape[1])
+    strokes = None if hints is None or not hints.strokes else stroke_masks(hints, shape, pixel)
+    fields = make_fields(
+        spectrum, [fit.reflection for fit in lattice], bragg, hidden, strokes, nearer_to_others(crystal, spectra)
+    )
     del spectrum
     for edge in edges[:3]:
         sign = outward_sign(edge, crystal.mask, crystal.step)
-        strips = _Strips(fields, sign, smoothing)
-        boundaries, flags = _along_edge(edge, strips, maximum_thickness, crystal, maps, samples, rng)
-        found = replace(found, boundaries=boundaries, flags=flags)
+        farthest = maximum_thickness + BEYOND
+        if hints is not None:
+            farthest = outward_reach(edge, hints, farthest)
+        strips = _Strips(fields, sign, smoothing, bool(lattice))
+        boundaries, flags = _along_edge(edge, strips, farthest, crystal, maps, samples, rng)
+        found = replace(found, boundaries=boundaries, flags=(*flags, *doubts))
         if boundaries is not None:
             break
+    if hints is not None and found.boundaries is not None and contradicted(hints, found.boundaries):
+        return found.flagged("hint_contradicted")
     return found
 
 
@@ -155,6 +184,12 @@ class _Strips:
     fields: Fields
     outward: int
     smoothing: float
+    fringes: bool
+
+    @property
+    def ways(self) -> tuple[bool, ...]:
+        """Whether to use the fringes: without, and with them where there are any."""
+        return (False, True) if self.fringes else (False,)
 
     def along(self, points: NDArray[np.float64], smoothing: float, reach: float) -> tuple[Axis, StripFeatures]:
         """The axis with one point a column, and the features along it to `reach` nm outside."""
@@ -165,23 +200,23 @@ class _Strips:
 def _along_edge(
     edge: NDArray[np.float64],
     strips: _Strips,
-    maximum_thickness: float,
+    farthest: float,
     crystal: Crystal,
     maps: WindowMaps,
     samples: int,
     rng: np.random.Generator,
 ) -> tuple[Boundaries | None, tuple[str, ...]]:
-    axis, features = strips.along(edge, max(strips.smoothing, FIRST_SMOOTHING), maximum_thickness + BEYOND)
-    first = _choose(*on_threads(lambda use: trace_layer(features, None, use_bragg=use), (False, True)))
+    axis, features = strips.along(edge, max(strips.smoothing, FIRST_SMOOTHING), farthest)
+    first = _choose(*_both(on_threads(lambda use: trace_layer(features, None, use_bragg=use), strips.ways)))
     if first is None:
         return None, ("no_outside",)
     # Straighten again along the edge just found, so that depths are chords along its own normals.
-    reach = min(float((first.outer - first.inner).max()) + AGAIN, maximum_thickness + BEYOND)
+    reach = min(float((first.outer - first.inner).max()) + AGAIN, farthest)
     again, features = strips.along(axis.at(first.inner), strips.smoothing, reach)
     here = np.arange(len(again.points)) * again.spacing - EXTENSION
     thickness = np.interp(here, axis.arc_length, first.outer - first.inner)
     start = (np.zeros_like(thickness), thickness)
-    plain, latticed = on_threads(lambda use: trace_layer(features, start, use_bragg=use), (False, True))
+    plain, latticed = _both(on_threads(lambda use: trace_layer(features, start, use_bragg=use), strips.ways))
     final = _choose(plain, latticed)
     if final is None or final.outer_side.separation < MEASURABLE or edge_sharpness(features, final) < SHARP:
         return None, ("no_outside",)
@@ -222,6 +257,11 @@ def _shifts(
         boundary_shift(lit, depth, inner, used, (-4.0, gap), rng),
         boundary_shift(lit, depth, outer, used, (-gap, 4.0), rng),
     )
+
+
+def _both(traces: list[Trace | None]) -> tuple[Trace | None, Trace | None]:
+    """The traces without and with the fringes."""
+    return traces[0], traces[1] if len(traces) > 1 else None
 
 
 def _choose(plain: Trace | None, latticed: Trace | None) -> Trace | None:

@@ -14,6 +14,7 @@ from depthlock.model.options import ThicknessOptions
 from depthlock.model.quantity import Quantity, assign, join_flags
 from depthlock.tem.hand_labels import layer_from_labels
 from depthlock.tem.hidden import filled
+from depthlock.tem.hints import Hints
 from depthlock.tem.lattice_result import lattice_spacing
 from depthlock.tem.lattice_scale import calibrated
 from depthlock.tem.layer import measure_layer
@@ -49,7 +50,8 @@ def measure_thickness(images: Sequence[xr.Dataset], options: ThicknessOptions) -
         `pixel_size_std` (relative, 0 if absent), `lattice_spacing_nm` (a hint), `calibrate_with_nm` (a known spacing
         that corrects the pixel size, and is then no result), `saturated_fraction`, `scale_flag` (what is wrong with
         the scale). A variable `labels` (0 outside, 1 layer, 2 crystal) takes the place of the segmentation;
-        `attrs["segmentation"]` says so. A variable `drawn_over` marks pixels that are none of the specimen.
+        `attrs["segmentation"]` says so; `hints` (JSON as `Hints.read` takes it) guide it. A variable `drawn_over`
+        marks pixels that are none of the specimen.
     options : ThicknessOptions
 
     Returns
@@ -108,6 +110,7 @@ def measure_thickness(images: Sequence[xr.Dataset], options: ThicknessOptions) -
         sources=[str(image.attrs.get("source", "")) for image in images],
         segmentation=[_segmentation(image) for image in images],
         scale_sources=[str(image.attrs.get("scale_source", "")) for image in images],
+        hints=[str(image.attrs.get("hints", "")) for image in images],
         scale_bars_px=[list(image.attrs.get("scale_bar_px", ())) for image in images],
         evidence=[evidence_of(layer) for layer in layers],
         edge_smoothing_nm=options.edge_smoothing,
@@ -122,6 +125,8 @@ def _scaled(image: xr.Dataset) -> xr.Dataset:
 
 
 def _segmentation(image: xr.Dataset) -> str:
+    if "hints" in image.attrs:
+        return f"automatic, guided by {Hints.read(image.attrs['hints'], (1.0, 1.0)).told}"
     if "labels" not in image:
         return "automatic"
     return f"hand-corrected labels {image.attrs.get('labels_source', '')}".strip()
@@ -168,7 +173,10 @@ def _measure(
     if "labels" in image:
         labels = np.asarray(image["labels"].values, dtype=np.int8)
         return layer_from_labels(values, labels, pixel, **settings).flagged(*flags)
-    return measure_layer(values, pixel, hidden=hidden, **settings).flagged(*flags)
+    hints = Hints.read(image.attrs["hints"], pixel) if "hints" in image.attrs else None
+    if hints is not None:
+        flags = (*flags, "hinted")
+    return measure_layer(values, pixel, hidden=hidden, hints=hints, **settings).flagged(*flags)
 
 
 def _image_flags(values: NDArray[np.float32], image: xr.Dataset) -> tuple[str, ...]:

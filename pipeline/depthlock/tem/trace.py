@@ -38,6 +38,9 @@ ROUNDS, SETTLED = 4, 0.02
 STIFFNESS = 0.3
 """Change of depth in nm from column to column that costs as much as one standard deviation."""
 
+LEAST_STROKES = 8.0
+"""Area in nm^2 of strokes on one side from which on they take the place of the seeds by anatomy."""
+
 NEAR = 1.0
 """Distance in nm from a boundary within which it must be seen."""
 
@@ -45,21 +48,33 @@ CLEAR = 0.7
 """Distance in nm from a boundary within which no seed is taken: blur, overlap and windows mix the sides there."""
 
 
+Sides = tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]
+"""Where crystal, layer and outside are known to be."""
+
+
 @dataclass(frozen=True)
 class Fields:
     """Feature images of one image: brightness and texture without the lattice, and the Bragg amplitude.
 
-    `hidden` marks pixels that are none of the specimen.
+    `hidden` marks pixels that are none of the specimen, `strokes` those a person put in crystal, layer and outside;
+    `others` is what lies nearer to another crystal, on the Bragg map's grid.
     """
 
     brightness: Field
     textures: tuple[Field, ...]
     bragg: Field
     hidden: Field | None = None
+    strokes: tuple[Field, Field, Field] | None = None
+    others: Field | None = None
 
 
 def make_fields(
-    spectrum: ImageSpectrum, reflections: list[Reflection], bragg: BraggMap, hidden: NDArray[np.bool_] | None = None
+    spectrum: ImageSpectrum,
+    reflections: list[Reflection],
+    bragg: BraggMap,
+    hidden: NDArray[np.bool_] | None = None,
+    strokes: Sides | None = None,
+    others: NDArray[np.bool_] | None = None,
 ) -> Fields:
     """Compute the feature images; texture bands past the camera's own limit are left out."""
     limit = 0.45 / max(spectrum.pixel)
@@ -67,8 +82,22 @@ def make_fields(
     textures = tuple(spectrum.texture(reflections, *band) for band in bands)
     brightness = spectrum.brightness(reflections)
     extent = brightness.extent
-    mask = None if hidden is None else Field(hidden.astype(np.float32), spectrum.pixel, extent)
-    return Fields(brightness, textures, Field(bragg.amplitude, bragg.step, extent), mask)
+
+    def field(mask: NDArray[np.bool_], step: tuple[float, float]) -> Field:
+        return Field(mask.astype(np.float32), step, extent)
+
+    drawn = None
+    if strokes is not None:
+        crystal, layer, outside = (field(mask, spectrum.pixel) for mask in strokes)
+        drawn = (crystal, layer, outside)
+    return Fields(
+        brightness,
+        textures,
+        Field(bragg.amplitude, bragg.step, extent),
+        None if hidden is None else field(hidden, spectrum.pixel),
+        drawn,
+        None if others is None or not others.any() else field(others, bragg.step),
+    )
 
 
 @dataclass(frozen=True)
@@ -85,6 +114,8 @@ class StripFeatures:
         Centres of the cells in nm from the first pixel's centre.
     depth_step, column_step : float
         Size of a cell in nm.
+    strokes : tuple of ndarray of bool, shape (n_v, n_s), or None
+        Cells that a person put in crystal, layer and outside.
     """
 
     values: NDArray[np.float64]
@@ -93,6 +124,7 @@ class StripFeatures:
     x: NDArray[np.float64]
     depth_step: float
     column_step: float
+    strokes: Sides | None = None
 
     @property
     def edges(self) -> NDArray[np.float64]:
@@ -132,8 +164,14 @@ def strip_features(line: Axis, fields: Fields, inward: float, outward: float) ->
     keep = slice(int(there[0]), int(there[-1]) + 1) if there.size else slice(0, 0)
     if fields.hidden is not None:
         values[:, cells(fields.hidden) > 0] = np.nan
+    if fields.others is not None:
+        values[:, cells(fields.others) > 0.5] = np.nan
+    strokes = None
+    if fields.strokes is not None:
+        crystal, layer, outside = (cells(field)[keep] > 0.5 for field in fields.strokes)
+        strokes = (crystal, layer, outside)
     y, x = (axis.points[None, :, i] + depth[keep, None] * axis.normals[None, :, i] for i in (0, 1))
-    return StripFeatures(values[:, keep], depth[keep], y, x, FINE, axis.spacing)
+    return StripFeatures(values[:, keep], depth[keep], y, x, FINE, axis.spacing, strokes)
 
 
 def evenly_lit(features: StripFeatures, sides: list[NDArray[np.bool_]]) -> StripFeatures:
@@ -185,7 +223,7 @@ def trace_layer(
     Trace or None
         None when the seeds cannot be told apart at all.
     """
-    seeds = _anatomy(features) if start is None else around(features, *start)
+    seeds = _first_seeds(features) if start is None else around(features, *start)
     lit = features if start is None else evenly_lit(features, list(seeds))
     # Bridged gaps in the fringes put the first axis this far into or out of the crystal; afterwards it is the edge.
     reach = (-4.0, 6.0) if start is None else (-2.5, 2.5)
@@ -207,7 +245,28 @@ def trace_layer(
     return trace
 
 
-def _anatomy(features: StripFeatures) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
+def _first_seeds(features: StripFeatures) -> Sides:
+    """Seeds by anatomy, or the strokes of a side where there are enough of them."""
+    by_anatomy = _anatomy(features)
+    if features.strokes is None:
+        return by_anatomy
+    least = LEAST_STROKES / (features.depth_step * features.column_step)
+    crystal, layer, outside = (
+        own if own.sum() >= least else seeds for own, seeds in zip(features.strokes, by_anatomy, strict=True)
+    )
+    return _with_strokes((crystal, layer, outside), features)
+
+
+def _with_strokes(seeds: Sides, features: StripFeatures) -> Sides:
+    """The seeds with the strokes of their own side, and without those of the others."""
+    if features.strokes is None:
+        return seeds
+    drawn = np.any(features.strokes, axis=0)
+    crystal, layer, outside = (side & ~drawn | own for side, own in zip(seeds, features.strokes, strict=True))
+    return crystal, layer, outside
+
+
+def _anatomy(features: StripFeatures) -> Sides:
     depth = np.broadcast_to(features.depth[:, None], features.values.shape[1:])
     _, last = features.reach()
     crystal = (depth >= -4.0) & (depth <= -0.8)
@@ -218,16 +277,14 @@ def _anatomy(features: StripFeatures) -> tuple[NDArray[np.bool_], NDArray[np.boo
     return crystal, layer, far
 
 
-def around(
-    features: StripFeatures, inner: NDArray[np.float64], outer: NDArray[np.float64]
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
-    """Seeds of crystal, layer and outside on both sides of known boundaries."""
+def around(features: StripFeatures, inner: NDArray[np.float64], outer: NDArray[np.float64]) -> Sides:
+    """Seeds of crystal, layer and outside on both sides of known boundaries, and under strokes."""
     depth = features.depth[:, None]
     clear = np.minimum(CLEAR, 0.3 * (outer - inner))[None, :]
     crystal = (depth >= inner - 5.0) & (depth <= inner - CLEAR)
     layer = (depth >= inner[None, :] + clear) & (depth <= outer[None, :] - clear)
     outside = (depth >= outer + CLEAR) & (depth <= outer + 8.0)
-    return crystal, layer, outside
+    return _with_strokes((crystal, layer, outside), features)
 
 
 def edge_sharpness(features: StripFeatures, trace: Trace) -> float:

@@ -1,11 +1,12 @@
-"""What the session says of an image, laid on it: scale, lattice, hand-corrected labels."""
+"""What the session says of an image, laid on it: scale, lattice, hints, hand-corrected labels."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from depthlock.model.errors import ReadError
 from depthlock.model.places import in_pixels
@@ -21,7 +22,7 @@ def image_as_told(image: xr.Dataset, raw: RawFile) -> xr.Dataset:
     Raises
     ------
     ReadError
-        When a label image does not fit, or no scale bar is found where one is asked for.
+        When a label image does not fit, no scale bar is found where one is asked for, or a place is outside.
     """
     image = _labelled(rescaled(image, raw), raw)
     settings = raw.settings
@@ -30,7 +31,7 @@ def image_as_told(image: xr.Dataset, raw: RawFile) -> xr.Dataset:
         image.attrs["lattice_spacing_nm"] = float(settings["lattice_spacing"])
     if "calibrate_with" in settings:
         image.attrs["calibrate_with_nm"] = float(settings["calibrate_with"])
-    return _scaled_by_bar(image, raw)
+    return _hinted(_scaled_by_bar(image, raw), raw)
 
 
 def rescaled(image: xr.Dataset, raw: RawFile) -> xr.Dataset:
@@ -72,11 +73,35 @@ def _scaled_by_bar(image: xr.Dataset, raw: RawFile) -> xr.Dataset:
     from depthlock.readers.overlays import scaled_by_bar
 
     with _named_in_session(raw):
-        try:
-            near = None if told.get("at") is None else in_pixels(told["at"], (image.sizes["y"], image.sizes["x"]), None)
-        except ValueError as error:
-            raise ReadError(str(error), expected="pixels or percent", where=raw.path, hint="mend `at`") from error
+        near = None if told.get("at") is None else _place(told["at"], image, raw, "scale_bar: at")
         return scaled_by_bar(image, float(told["length"]), near)
+
+
+def _hinted(image: xr.Dataset, raw: RawFile) -> xr.Dataset:
+    """Lay the session's hints on an image, in pixels (row, column)."""
+    told = raw.settings.get("hints")
+    if told is None:
+        return image
+    with _named_in_session(raw):
+        hints: dict[str, list[Any]] = {}
+        for name, lines in told.items():
+            if name == "layer_at":
+                hints[name] = [_place(place, image, raw, f"hints: {name}") for place in lines]
+            else:
+                hints[name] = [[_place(place, image, raw, f"hints: {name}") for place in line] for line in lines]
+    return image.assign_attrs(hints=json.dumps(hints))
+
+
+def _place(place: Any, image: xr.Dataset, raw: RawFile, key: str) -> tuple[float, float]:
+    """Row and column of a place that the session names."""
+    size = image.attrs.get("pixel_size_nm")
+    pixel = None if size is None else (float(size[0]), float(size[-1]))
+    try:
+        return in_pixels(place, (image.sizes["y"], image.sizes["x"]), pixel)
+    except ValueError as error:
+        raise ReadError(
+            str(error), expected="a place in the picture", where=raw.path, hint=f"mend `{key}`; places are [x, y]"
+        ) from error
 
 
 @contextmanager
