@@ -1,4 +1,4 @@
-"""Groups of neighbouring flight-time bins, and windows of neighbouring pixels, to which ions are shared out."""
+"""How ions are shared out: groups of neighbouring flight-time bins, windows of neighbouring pixels, bits of words."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 Integers = NDArray[np.integer[Any]]
+
+EXPONENT_BITS = 5
+"""Lower bits of a wide word: it stands for 2^exponent ions. Narrow words stand for one."""
 
 GROUPS = 1024
 TABLE_BITS = 17

@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING
 import numba
 import numpy as np
 
+from depthlock.readers.event_groups import EXPONENT_BITS
+
 if TYPE_CHECKING:
     from depthlock.readers.event_groups import Integers
-
-EXPONENT_BITS = 5
-"""Lower bits of a wide word: it stands for 2^exponent ions. Narrow words stand for one."""
 
 COUNT_DIGITS = 32
 """Words that the ions of one cell may need at once: one for each binary digit of their number."""

@@ -96,8 +96,8 @@ def _spill(folder: Path, path: Path, source: EventSource) -> tuple[Spill, Iterat
             )  # fmt: skip
             return spill, iter(source.blocks(int(told["place"])) if told["place"] < source.end else ())
         spill.close()
-    for left in folder.iterdir():
-        left.unlink()
+    shutil.rmtree(folder)
+    folder.mkdir()
     blocks = iter(source.blocks(0))
     return Spill.begun(folder, source.header.row_shape, blocks), blocks
 

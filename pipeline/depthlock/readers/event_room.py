@@ -38,14 +38,29 @@ class Ring:
         self._all = Room.of(size)
         self._taken: deque[tuple[int, int]] = deque()
 
-    def take(self, size: int) -> Room | None:
-        """Room of some size, if there is any."""
+    def _begin(self, size: int) -> int | None:
+        """Where there is room of some size, if anywhere."""
         begin, end = (self._taken[-1][1], self._taken[0][0]) if self._taken else (0, self.size)
         if end < begin:
             # What is taken lies in one piece: there is room behind it, or else before it.
             begin, end = (begin, self.size) if begin + size <= self.size else (0, end)
-        if begin + size > end:
-            return None
+        return begin if begin + size <= end else None
+
+    def fits(self, size: int) -> bool:
+        """Whether there is room of some size now."""
+        return self._begin(size) is not None
+
+    def take(self, size: int) -> Room:
+        """Room of some size.
+
+        Raises
+        ------
+        ValueError
+            When there is none.
+        """
+        begin = self._begin(size)
+        if begin is None:
+            raise ValueError(f"no room for {size} words")
         self._taken.append((begin, begin + size))
         return Room(self._all.words[begin : begin + size], self._all.count[2 * begin : 2 * (begin + size)])
 

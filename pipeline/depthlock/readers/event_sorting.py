@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from depthlock.readers.event_groups import Integers
+from depthlock.readers.event_groups import EXPONENT_BITS, Integers
 from depthlock.readers.event_room import Ring, Room
+from depthlock.readers.event_source import EventBlock
 from depthlock.readers.event_spill import NARROW, Spill, workers
 
 MEMORY_WORDS = 1 << 23
@@ -21,11 +24,14 @@ MEMORY_WORDS = 1 << 23
 AHEAD = 8
 """Full batches for which there is room at least, so that no thread waits for another."""
 
-BATCH_WORDS, LARGE = 1 << 18, 16
+BATCH_WORDS, LARGE = 1 << 18, 4
 """Words that neighbouring groups have together when they are sorted in one go, and the part of it that makes a group
 large: narrow words of a single group sort twice as fast."""
 
 SLOT_BITS = 16
+"""Upper bits of the pixel by which the ions of one bin are shared out."""
+
+EXPONENTS = np.uint64((1 << EXPONENT_BITS) - 1)
 
 
 @dataclass(frozen=True)
@@ -50,37 +56,43 @@ class Cells:
     large: NDArray[np.int64]
     exact: NDArray[np.int64]
 
+    def __post_init__(self) -> None:
+        if self.exact.size and int(self.exact.max()) >= 1 << 32:
+            raise ValueError(f"a cell counts {self.exact.max()} ions; expected fewer than {1 << 32}")
 
-def sorted_cells(spill: Spill, memory_words: int = MEMORY_WORDS) -> Iterator[Cells]:
+    def of_one_bin(self, mass_bin: int, lower: int) -> Cells:
+        """These cells as those of one bin, with what stood for bins above the `lower` bits of their pixels."""
+        upper = np.repeat(self.bins, np.diff(self.starts, append=self.pixel_id.size))
+        pixel_id = ((upper << lower) + self.pixel_id).astype(np.uint32)
+        return replace(self, bins=np.array([mass_bin]), starts=np.zeros(1, np.int64), pixel_id=pixel_id)
+
+
+def sorted_cells(spill: Spill, memory_words: int = MEMORY_WORDS, ring: Ring | None = None) -> Iterator[Cells]:
     """All cells of a flushed spill in order, some groups at a time, sorted ahead in threads.
 
     Parameters
     ----------
     spill : Spill
     memory_words : int
-        Wide words, or half as many narrow ones, sorted at once. Groups with more are gone through several times.
+        Wide words, or half as many narrow ones, sorted at once. Groups with more are shared out once more.
+    ring : Ring, optional
+        Room to sort in; made if absent.
     """
     batches = list(_batches_of(spill, min(BATCH_WORDS, memory_words)))
-    largest = max((batch.room for batch in batches if batch.room <= memory_words), default=0)
-    ring = Ring(min(memory_words, max(2 * largest, AHEAD * BATCH_WORDS)))
+    if ring is None:
+        largest = max((batch.room for batch in batches), default=0)
+        ring = Ring(min(memory_words, max(2 * largest, AHEAD * BATCH_WORDS)))
     waiting: deque[Future[Cells]] = deque()
 
-    def next_cells() -> Iterator[Cells]:
-        yield waiting.popleft().result()
-        ring.give_back()
-
     with ThreadPoolExecutor(workers()) as threads:
-        for batch in batches:
-            if batch.room > ring.size:
-                while waiting:
-                    yield from next_cells()
-                yield from batch.in_parts(memory_words)
-                continue
-            while (room := ring.take(batch.room)) is None:
-                yield from next_cells()
-            waiting.append(threads.submit(batch.whole, room))
-        while waiting:
-            yield from next_cells()
+        for batch in [*batches, None]:
+            while waiting and (batch is None or not ring.fits(batch.room)):
+                yield waiting.popleft().result()
+                ring.give_back()
+            if batch is not None and batch.room > ring.size:
+                yield from batch.in_parts(memory_words, ring)
+            elif batch is not None:
+                waiting.append(threads.submit(batch.whole, ring.take(batch.room)))
 
 
 def _batches_of(spill: Spill, limit: int) -> Iterator[_Batch]:
@@ -128,8 +140,6 @@ class _Batch:
 
     def whole(self, room: Room) -> Cells:
         """Its cells, sorted at once, in some room."""
-        from depthlock.readers.event_kernels import EXPONENT_BITS
-
         if self.short:
             group, groups = int(self.pieces[0, 0]), self.spill.groups
             narrow = room.words.view(np.uint32)[: self.words]
@@ -153,8 +163,6 @@ class _Batch:
         cells, occupied, exceptions = added_up(
             words, exponent_bits, pixel_bits, pixel_id, room.count, bins, starts, large, exact
         )
-        if exceptions and int(exact[:exceptions].max()) >= 1 << 32:
-            raise ValueError(f"a cell counts {exact[:exceptions].max()} ions; expected fewer than {1 << 32}")
         return Cells(
             bins[:occupied] + origin, starts[:occupied], pixel_id[:cells], room.count[:cells],
             large[:exceptions], exact[:exceptions],
@@ -193,77 +201,62 @@ class _Batch:
         widened(short, np.cumsum(narrow[:, 2]), groups.narrow_bits[group], cells, pixel_bits, words)
         return room.words[: end + words.size]
 
-    def in_parts(self, memory_words: int) -> Iterator[Cells]:
-        """Its cells, no more than `memory_words` ions in memory at once."""
-        first_bin, bits, after = self.spill.groups.first_bin, self.spill.pixel_bits, int(self.pieces[-1, 0]) + 1
+    def in_parts(self, memory_words: int, ring: Ring) -> Iterator[Cells]:
+        """Its cells: the ions are shared out once more, by bin, or by the upper part of the pixel if there is but one.
+
+        Parameters
+        ----------
+        memory_words : int
+        ring : Ring
+            With nothing in it.
+        """
+        first_bin, after = self.spill.groups.first_bin, int(self.pieces[-1, 0]) + 1
         # The last group takes all bins beyond the table as well.
         end_bin = int(first_bin[after]) if after < first_bin.size else self.spill.bins
-        yield from self._between(int(first_bin[after - 1]) << bits, end_bin << bits, memory_words)
+        origin, lower = int(first_bin[after - 1]), max(0, self.spill.pixel_bits - SLOT_BITS)
+        one = end_bin - origin == 1
+        if one and self.spill.rows == 1:
+            yield self._single_cell(origin)
+            return
+        with tempfile.TemporaryDirectory(dir=self.spill.path.parent) as folder:
+            row_shape = (1 << lower,) if one else self.spill.row_shape
+            blocks = self._blocks(origin, lower if one else self.spill.pixel_bits)
+            finer = Spill.begun(Path(folder), row_shape, blocks)
+            try:
+                for block in blocks:
+                    finer.add(block)
+                finer.flush()
+                for cells in sorted_cells(finer, memory_words, ring):
+                    yield cells.of_one_bin(origin, lower) if one else replace(cells, bins=cells.bins + origin)
+            finally:
+                finer.close()
 
-    def _batches(self, memory_words: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.uint64]]]:
-        """Cells, as numbers in their order, and words, some pieces at a time."""
-        from depthlock.readers.event_kernels import EXPONENT_BITS
+    def _blocks(self, origin: int, lower: int) -> Iterator[EventBlock]:
+        """Its ions; what is above the `lower` bits of bin and pixel, counted from `origin`, is their bin."""
+        for words in self._words():
+            exponents = (words & EXPONENTS).astype(np.int64)
+            keys = (words >> np.uint64(EXPONENT_BITS)).astype(np.int64) - (origin << self.spill.pixel_bits)
+            count = (np.int64(1) << exponents) if exponents.any() else None
+            yield EventBlock(keys >> lower, keys & ((1 << lower) - 1), count)
 
-        size = np.cumsum(self.pieces[:, 2]) // max(memory_words, 1)
-        parts = np.split(self.pieces, np.flatnonzero(np.diff(size)) + 1)
+    def _words(self) -> Iterator[NDArray[np.uint64]]:
+        """Its words as wide ones, some pieces at a time."""
+        part_of = np.cumsum(self.pieces[:, 2]) // BATCH_WORDS
+        parts = np.split(self.pieces, np.flatnonzero(np.diff(part_of)) + 1)
         room = Room.of(max(int(part[:, 2].sum()) for part in parts))
         for part in parts:
-            words = self._wide(part, room)
-            yield (words >> np.uint64(EXPONENT_BITS)).astype(np.int64), words
+            yield self._wide(part, room)
 
-    def _between(self, low: int, high: int, memory_words: int) -> Iterator[Cells]:
-        """Cells numbered from `low` up to below `high`, cut where they are few enough to be sorted."""
-        from depthlock.readers.event_kernels import EXPONENT_BITS
-
-        shift = max(0, (high - low - 1).bit_length() - SLOT_BITS)
-        words_of = np.zeros(((high - 1 - low) >> shift) + 1, np.int64)
-        for keys, _ in self._batches(memory_words):
-            inside = keys[(keys >= low) & (keys < high)] - low
-            words_of += np.bincount(inside >> shift, minlength=words_of.size)
-        for first, last in _runs(words_of, memory_words):
-            begin, end = low + (first << shift), min(high, low + (last << shift))
-            held = int(words_of[first:last].sum())
-            if held > memory_words and shift:
-                yield from self._between(begin, end, memory_words)
-            elif held:
-                if held > memory_words:
-                    words = self._single_cell(begin, memory_words)
-                else:
-                    words = self._chosen(begin, end, held, memory_words)
-                room = Room(words, np.empty(words.size, np.uint8))
-                yield self._cells(words, 0, EXPONENT_BITS, self.spill.pixel_bits, room)
-
-    def _chosen(self, begin: int, end: int, number: int, memory_words: int) -> NDArray[np.uint64]:
-        """The `number` words of some cells, sorted."""
-        found = np.empty(number, np.uint64)
-        at = 0
-        for keys, words in self._batches(memory_words):
-            chosen = words[(keys >= begin) & (keys < end)]
-            found[at : at + chosen.size] = chosen
-            at += chosen.size
-        found.sort()
-        return found
-
-    def _single_cell(self, cell: int, memory_words: int) -> NDArray[np.uint64]:
-        """As few words as say the same as those of one cell: one for each binary digit of its ions."""
-        from depthlock.readers.event_kernels import EXPONENT_BITS
-
-        digits = (1 << EXPONENT_BITS) - 1
-        number = np.zeros(digits + 1, np.int64)
-        for keys, words in self._batches(memory_words):
-            exponents = words[keys == cell] & np.uint64(digits)
-            number += np.bincount(exponents.astype(np.int64), minlength=digits + 1)
-        ions = sum(int(n) << exponent for exponent, n in enumerate(number))
-        if ions >= 1 << 32:
-            raise ValueError(f"a cell counts {ions} ions; expected fewer than {1 << 32}")
-        return np.array([(cell << EXPONENT_BITS) + bit for bit in range(32) if ions >> bit & 1], np.uint64)
-
-
-def _runs(words_of: NDArray[np.int64], memory_words: int) -> Iterator[tuple[int, int]]:
-    """Neighbouring slots that together hold no more than `memory_words`, or a single slot that holds more."""
-    ends = np.cumsum(words_of)
-    first, before = 0, 0
-    while first < words_of.size:
-        last = max(first + 1, int(np.searchsorted(ends, before + memory_words, side="right")))
-        yield first, last
-        first, before = last, int(ends[last - 1])
+    def _single_cell(self, origin: int) -> Cells:
+        """The one cell that all its ions belong to."""
+        ions = sum(int((1 << (words & EXPONENTS).astype(np.int64)).sum()) for words in self._words())
+        zero, exact = np.zeros(1, np.int64), np.full(1, ions)
+        large = slice(0, int(ions > 255))
+        return Cells(
+            zero + origin,
+            zero,
+            zero.astype(np.uint32),
+            np.minimum(exact, 255).astype(np.uint8),
+            zero[large],
+            exact[large],
+        )

@@ -215,9 +215,9 @@ class Spill:
         while self._running:
             self._running.pop(0).result()
         for _ in range(workers()):
-            pages = self._free.get()
-            pages.flush()
-            self._free.put(pages)
+            self._free.get().flush()
+        # New ones, so that no memory is held if no more ions come.
+        self._make_pages()
 
     @property
     def pieces(self) -> NDArray[np.int64]:
