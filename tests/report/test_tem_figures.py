@@ -124,6 +124,15 @@ def test_without_a_crystal_nothing_is_marked() -> None:
     assert tem_crystal_figure.has_crystal_maps(found, 1)
 
 
+def test_results_of_a_version_without_reflections_say_so() -> None:
+    found = measured()
+    old = found.drop_vars([str(name) for name in found.variables if str(name).startswith("reflection_")])
+    figure = tem_crystal_figure.draw_crystal(old, 0, "A")
+    assert figure.axes[0].images
+    assert not figure.axes[0].patches
+    assert "run the session again" in tem_crystal_figure.crystal_caption(old, 0)
+
+
 def test_a_wave_stands_at_its_frequency_in_the_mean_spectrum() -> None:
     rows, columns = np.mgrid[:96, :150]
     wave = np.cos(2 * np.pi * (rows * 5 + columns * 11) / 64).astype(np.float32)

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from depthlock.tem.demodulation import ImageSpectrum
-from depthlock.tem.lattice import SHORTEST_SPACING, find_reflections, local_fringes
+from depthlock.tem.fringes import local_fringes
+from depthlock.tem.lattice import SHORTEST_SPACING, find_reflections
 from depthlock.tem.spacing import fit_reflection
 from depthlock.tem.windows import windowed_spectra
 
@@ -43,6 +44,25 @@ def test_spacing_is_fitted_to_a_part_in_a_thousand(pixel):
     assert fit.spacing == pytest.approx(0.3817, rel=1e-3)
     assert abs(fit.spacing - 0.3817) < 4 * fit.spacing_std + 2e-4
     assert fit.amplitude == pytest.approx(0.05, rel=0.1)
+    assert abs(fit.reflection.angle - 67) < 4 * fit.angle_std + 0.01
+    assert fit.angle_std < 0.1
+
+
+def test_a_strained_crystal_has_a_map_of_its_spacing():
+    """Fringes whose frequency grows by 4 % across the image; a tile of 4 nm sees its own."""
+    x = np.arange(600)[None, :] * 0.04 + np.zeros((400, 1))
+    frequency = (1 + 0.04 * (x / 24 - 0.5)) / 0.38
+    phase = (x + 0.04 * (x**2 / 48 - 0.5 * x)) / 0.38
+    image = _noisy(1 + 0.1 * np.cos(2 * np.pi * phase), 20)
+    reflection = find_reflections(_spectra(image, PIXEL))[0]
+    fit = fit_reflection(ImageSpectrum(image, PIXEL), reflection, np.ones((20, 20), dtype=bool), (0.8, 1.2))
+    centres = (np.arange(fit.local.shape[1]) + 0.5) * fit.tile[1]
+    inside = (centres > 2) & (centres < 22)
+    expected = np.interp(centres, x[0], 1 / frequency[0])
+    away = fit.local[:4, inside] - expected[inside]
+    assert np.abs(away).max() < 4 * fit.local_std
+    assert fit.local_std < 0.004
+    assert np.ptp(np.nanmean(fit.local, axis=0)[inside]) > 0.006
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -56,11 +76,3 @@ def test_noise_has_no_reflection(seed):
 def test_pixels_too_coarse_show_no_lattice():
     noise = np.random.default_rng(0).poisson(20, (256, 256)).astype(np.float32)
     assert find_reflections(_spectra(noise, (3.0, 3.0))) == []
-
-
-def test_curved_fringes_have_a_spacing_but_no_direction():
-    y, x = np.meshgrid(np.arange(500) * 0.05, np.arange(500) * 0.05, indexing="ij")
-    rings = 1 + 0.1 * np.cos(2 * np.pi / 0.36 * np.hypot(y - 12.5, x - 12.5))
-    fringes = local_fringes(_spectra(_noisy(rings, 30), (0.05, 0.05)))
-    assert fringes is not None
-    assert fringes.spacing == pytest.approx(0.36, rel=0.03)

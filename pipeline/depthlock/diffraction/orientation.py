@@ -33,11 +33,14 @@ class Orientation:
         Mean direction and FWHM in degree, each with its standard deviation.
     share : tuple of float
         Oriented share of the ring's intensity (1), with its standard deviation.
+    fitted : ndarray, shape (n,)
+        Intensity in every bin, also in those that are not seen.
     """
 
     angle: tuple[float, float]
     spread: tuple[float, float]
     share: tuple[float, float]
+    fitted: NDArray[np.float64]
 
 
 def total_weights(
@@ -64,15 +67,7 @@ def total_weights(
         `weights` sums over the values seen, interpolated to the bins' centres, those of bins that are not seen, too;
         `filled` is the part of it that stands for the latter. The weights of a uniform ring add up to 1.
     """
-    n = azimuth.size
-    belt = np.sin(np.radians(azimuth)) if fibre else np.ones(n)
-    if fibre:
-        # Intensity and sin(chi) both change inside a bin: int A sin = A sin(c) d + A' cos(c) d^3 / 12, with A' from the
-        # neighbours; beyond the normal and the film's plane the ring goes on as its mirror image.
-        slope = np.cos(np.radians(azimuth)) * np.radians(azimuth[1] - azimuth[0]) / 24.0
-        np.add.at(belt, np.minimum(np.arange(n) + 1, n - 1), slope)
-        np.add.at(belt, np.maximum(np.arange(n) - 1, 0), -slope)
-    belt = belt / belt.sum()
+    n, belt = azimuth.size, belts(azimuth, fibre)
     order = np.flatnonzero(seen)[np.argsort(at[seen], kind="stable")]
     weights, filled = np.zeros(n), np.zeros(n)
     for number, centre in enumerate(azimuth):
@@ -84,6 +79,19 @@ def total_weights(
             weights[place] += share * belt[number]
             filled[place] += share * belt[number] * (not seen[number])
     return weights, filled
+
+
+def belts(azimuth: NDArray[np.float64], fibre: bool) -> NDArray[np.float64]:
+    """Share of all lattice directions that each bin of azimuth stands for, shape (n,); see :func:`total_weights`."""
+    n = azimuth.size
+    belt = np.sin(np.radians(azimuth)) if fibre else np.ones(n)
+    if fibre:
+        # Intensity and sin(chi) both change inside a bin: int A sin = A sin(c) d + A' cos(c) d^3 / 12, with A' from the
+        # neighbours; beyond the normal and the film's plane the ring goes on as its mirror image.
+        slope = np.cos(np.radians(azimuth)) * np.radians(azimuth[1] - azimuth[0]) / 24.0
+        np.add.at(belt, np.minimum(np.arange(n) + 1, n - 1), slope)
+        np.add.at(belt, np.maximum(np.arange(n) - 1, 0), -slope)
+    return np.asarray(belt / belt.sum())
 
 
 def orientation_of(
@@ -163,6 +171,7 @@ def orientation_of(
         (min(abs(centre), reach) if fibre else centre % period, away),
         (FWHM * sigma, FWHM * float(std_of[3])),
         (share(best.x), float(np.sqrt(max(float(slope @ covariance @ slope), 0.0)))),
+        best.x[0] + best.x[1] * _directions(azimuth, best.x[2], best.x[3], period, fibre, step),
     )
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from depthlock.diffraction.cells import BINS_PER_PIXEL, LEAST_BINS
 from depthlock.diffraction.combination import Combined, combine
 from depthlock.diffraction.measured import UNITS, Measured, bounded
-from depthlock.diffraction.orientation import orientation_of, total_weights
+from depthlock.diffraction.orientation import belts, orientation_of, total_weights
 from depthlock.diffraction.regroup import Pattern
 from depthlock.diffraction.rings import Rings, fit_rings, out_of_round
 from depthlock.model.options import DiffractionOptions
@@ -194,18 +194,24 @@ def _fill(
         weights[k], filled = total_weights(found.azimuth, rings.azimuth[k], seen, fibre)
         values = np.where(seen, rings.intensity[k], 0.0)
         totals[k] = float(weights[k] @ values)
+        known = bool(rings.detected[k])
+        oriented = orientation_of(rings.azimuth[k], rings.intensity[k], spread, 180.0, fibre) if known else None
+        unseen = float(filled @ values)
+        if oriented is not None:
+            # An oriented ring may be brightest where it is not seen.
+            beyond = float(belts(found.azimuth, fibre)[~seen] @ oriented.fitted[~seen])
+            totals[k] += beyond - unseen
+            unseen = max(unseen, beyond)
         # Nothing is known of what the unseen azimuths hold but that it goes on smoothly.
-        assumed[k] = 0.5 * abs(float(filled @ values))
+        assumed[k] = 0.5 * abs(unseen)
         wedge = "missing_wedge" if assumed[k] > 0.5 * WEDGE * abs(totals[k]) else ""
         spacing = 2.0 * np.pi / rings.position[k]
-        known = bool(rings.detected[k])
         _put(found, "reflection_spacing", at, spacing if known else np.nan,
              spacing * rings.position_std[k] / rings.position[k], told)  # fmt: skip
         _put(found, "reflection_width", at, rings.width[k], rings.width_std[k],
              join_flags(told, "at_bound" if known and not np.isfinite(rings.width_std[k]) else ""))  # fmt: skip
         _put(found, "reflection_counts", at, rings.counts[k], rings.counts_std[k], told)
         found.flags["texture_share"][at] = join_flags(told, wedge)
-        oriented = orientation_of(rings.azimuth[k], rings.intensity[k], spread, 180.0, fibre) if known else None
         for name in ("orientation_angle", "orientation_spread", "oriented_share"):
             if oriented is None:
                 _put(found, name, at, np.nan, np.nan, told or "no_preferred_orientation")
@@ -246,6 +252,8 @@ def _shares(found: Measured, totals: NDArray[np.float64], covariance: NDArray[np
         slope[at] += 1.0 / whole
         found.values["texture_share"][at] = share
         found.stds["texture_share"][at] = float(np.sqrt(max(float(slope @ covariance @ slope), 0.0)))
+        if any("missing_wedge" in flag for flag in found.flags["texture_share"]):
+            found.flags["texture_share"][at] = join_flags(found.flags["texture_share"][at], "missing_wedge")
         if known.sum() == 1:
             found.flags["texture_share"][at] = join_flags(found.flags["texture_share"][at], "single_reflection")
         elif not known.all():

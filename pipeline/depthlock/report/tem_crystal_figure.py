@@ -34,8 +34,12 @@ def has_crystal_maps(thickness: xr.Dataset, image: int) -> bool:
 
 def crystal_caption(thickness: xr.Dataset, image: int) -> str:
     """What the figure of one image shows."""
-    found = thickness.sizes[f"reflection_{image}"]
-    marked = "the crystal's reflections marked with their spacing" if found else "no reflections of a crystal in it"
+    if f"reflection_ky_{image}" not in thickness:
+        marked = "whose reflections an earlier version of depthlock did not keep (run the session again to mark them)"
+    elif thickness.sizes[f"reflection_{image}"]:
+        marked = "the crystal's reflections marked with their spacing"
+    else:
+        marked = "no reflections of a crystal in it"
     return (
         f"Left: power spectrum of the TEM image (logarithmic), {marked}. Right: crystallinity, the largest power over "
         "the median of its ring in each window (noise and amorphous matter read about 9), with the crystal's edge "
@@ -97,7 +101,7 @@ def _draw_spectrum(axes: Axes, thickness: xr.Dataset, image: int) -> None:
     power = power_spectrum(thickness[f"image_{image}"].values)
     side = power.shape[0]
     step_y, step_x = (1.0 / (side * size) for size in pixel_size(thickness, image))
-    ky, kx = (thickness[f"reflection_{axis}_{image}"].values for axis in ("ky", "kx"))
+    ky, kx, _ = _reflections(thickness, image)
     outermost = float(np.hypot(ky, kx).max()) * MARGIN if ky.size else REACH
     reach = min(outermost, side // 2 * step_y, side // 2 * step_x)
     rows, columns = (
@@ -116,11 +120,18 @@ def _draw_spectrum(axes: Axes, thickness: xr.Dataset, image: int) -> None:
     axes.set_ylabel("$k_y$ (1/nm)")
 
 
+def _reflections(thickness: xr.Dataset, image: int) -> tuple[NDArray[np.float64], ...]:
+    """Frequencies ky and kx in 1/nm and spacings in nm; none in results of a version that did not keep them."""
+    if f"reflection_ky_{image}" not in thickness:
+        return (np.zeros(0),) * 3
+    return tuple(thickness[f"reflection_{name}_{image}"].values for name in ("ky", "kx", "spacing"))
+
+
 def _mark_reflections(axes: Axes, thickness: xr.Dataset, image: int, reach: float) -> None:
     """A circle at +g and at -g, and the spacing at that of the two which has more room."""
     from matplotlib.patches import Circle
 
-    ky, kx, spacings = (thickness[f"reflection_{name}_{image}"].values for name in ("ky", "kx", "spacing"))
+    ky, kx, spacings = _reflections(thickness, image)
     radius = 0.045 * reach
     taken: list[NDArray[np.float64]] = []
     for y, x, spacing in zip(ky, kx, spacings, strict=True):

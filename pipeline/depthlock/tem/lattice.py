@@ -114,23 +114,6 @@ def _peak_position(ratio: NDArray[np.float32], spectra: Spectra, row: int, colum
     return ky, kx
 
 
-@dataclass(frozen=True)
-class LocalFringes:
-    """Fringes that have no common direction: curved layers, many small crystals.
-
-    Attributes
-    ----------
-    spacing, spacing_std : float
-        Median over windows and its standard error, nm.
-    windows : int
-        Windows that show fringes.
-    """
-
-    spacing: float
-    spacing_std: float
-    windows: int
-
-
 def fringe_frequencies(spectra: Spectra, *, least: float = VISIBLE) -> NDArray[np.float64]:
     """Frequency in 1/nm of the strongest fringes of each window, whatever their direction.
 
@@ -158,30 +141,3 @@ def fringe_frequencies(spectra: Spectra, *, least: float = VISIBLE) -> NDArray[n
             row, column = (int(i) for i in np.unravel_index(at[window], radius.shape))
             frequencies[line, window] = np.hypot(*_peak_position(relative[window], spectra, row, column))
     return frequencies
-
-
-def local_fringes(spectra: Spectra, *, least: float = VISIBLE) -> LocalFringes | None:
-    """The spacing of fringes seen window by window, whatever their direction.
-
-    Parameters
-    ----------
-    spectra : Spectra
-    least : float
-        Power over the ring's median from which a window shows fringes.
-
-    Returns
-    -------
-    LocalFringes or None
-        None when fewer than eight windows, or less than 5 %, show fringes of one spacing.
-    """
-    frequency = fringe_frequencies(spectra, least=least)
-    frequencies = frequency[np.isfinite(frequency)]
-    if frequencies.size < max(8, 0.05 * frequency.size):
-        return None
-    middle = float(np.median(frequencies))
-    near = frequencies[np.abs(frequencies / middle - 1) < 0.2]
-    if near.size < 0.5 * frequencies.size:
-        return None
-    # Windows overlap by half in both directions: a quarter of them is independent.
-    error = float(np.std(near)) / np.sqrt(max(near.size / 4, 1.0))
-    return LocalFringes(1 / middle, error / middle**2, int(near.size))

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from depthlock.model.quantity import Quantity, join_flags
-from depthlock.tem.lattice import LocalFringes
+from depthlock.tem.fringes import LocalFringes
 from depthlock.tem.measured import Layer
 from depthlock.tem.spacing import LatticeFit
 

@@ -11,6 +11,7 @@ from depthlock.tem.crystal import Crystal, crystal_edges, largest_crystal, neare
 from depthlock.tem.demodulation import BraggMap, ImageSpectrum, bragg_map
 from depthlock.tem.discriminant import Discriminant
 from depthlock.tem.edge_profile import Shift, boundary_shift
+from depthlock.tem.fringes import local_fringes
 from depthlock.tem.hints import (
     Hints,
     contradicted,
@@ -21,7 +22,7 @@ from depthlock.tem.hints import (
     outward_reach,
     stroke_masks,
 )
-from depthlock.tem.lattice import SHORTEST_SPACING, Reflection, find_reflections, local_fringes
+from depthlock.tem.lattice import SHORTEST_SPACING, Reflection, find_reflections
 from depthlock.tem.measured import Boundaries, Evidence, Layer
 from depthlock.tem.posterior import BoundaryPosterior, sample_boundary
 from depthlock.tem.spacing import LatticeFit, fit_reflection

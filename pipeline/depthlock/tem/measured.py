@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from depthlock.tem.crystal import Crystal
 from depthlock.tem.edge_profile import Shift
-from depthlock.tem.lattice import LocalFringes
+from depthlock.tem.fringes import LocalFringes
 from depthlock.tem.posterior import BoundaryPosterior
 from depthlock.tem.spacing import LatticeFit
 from depthlock.tem.straighten import Axis

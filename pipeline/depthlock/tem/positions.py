@@ -110,11 +110,29 @@ def _reflections(layer: Layer, number: int) -> dict[str, xr.Variable]:
         "kx": ([fit.reflection.kx for fit in layer.lattice], "1/nm", "frequency along x"),
         "spacing": ([fit.spacing for fit in layer.lattice], "nm", "lattice spacing"),
         "spacing_std": ([fit.spacing_std for fit in layer.lattice], "nm", "without the pixel size's own error"),
+        "angle": ([fit.reflection.angle for fit in layer.lattice], "degree", "azimuth from +x towards +y"),
+        "angle_std": (
+            [fit.angle_std for fit in layer.lattice],
+            "degree",
+            "without errors of the scan's or lens' shape",
+        ),
+        "local_spacing_std": ([fit.local_std for fit in layer.lattice], "nm", "of one tile of the spacing map"),
     }
-    return {
+    found = {
         f"reflection_{name}_{number}": xr.Variable(dim, np.array(values, float), {"units": units, "long_name": told})
         for name, (values, units, told) in columns.items()
     }
+    if layer.lattice:
+        first = layer.lattice[0]
+        y, x = f"tile_y_{number}", f"tile_x_{number}"
+        told = {"units": "nm", "long_name": "lattice spacing tile by tile in the crystal"}
+        found[f"reflection_local_spacing_{number}"] = xr.Variable(
+            (dim, y, x), np.stack([fit.local for fit in layer.lattice]), told
+        )
+        for axis, name in enumerate((y, x)):
+            centres = (np.arange(first.local.shape[axis]) + 0.5) * first.tile[axis]
+            found[name] = xr.Variable(name, centres, {"units": "nm"})
+    return found
 
 
 def evidence_of(layer: Layer) -> dict[str, float]:

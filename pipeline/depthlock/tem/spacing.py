@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,9 @@ from depthlock.tem.lattice import Reflection
 
 TILE = 4.0
 """Side in nm of the tiles whose spread gives the error of the spacing."""
+
+BOUND = 0.1 / TILE
+"""Standard error in 1/nm of a tile's frequency where nothing better is known: a tenth of a period over the tile."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,14 @@ class LatticeFit:
         Root mean square amplitude in the crystal, in units of the image.
     tiles : int
         Tiles that carry the fit.
+    angle_std : float
+        Standard error in degrees of the reflection's azimuth, as that of the spacing.
+    local : ndarray, shape (n_y, n_x)
+        Spacing in nm tile by tile; NaN outside of the crystal.
+    local_std : float
+        Standard error in nm of one tile's spacing, from the differences of neighbours; NaN with fewer than three pairs.
+    tile : tuple of float
+        Side of a tile in nm along y and x; the first one begins at the image's corner.
     """
 
     reflection: Reflection
@@ -36,6 +48,10 @@ class LatticeFit:
     spacing_std: float
     amplitude: float
     tiles: int
+    angle_std: float
+    local: NDArray[np.float64]
+    local_std: float
+    tile: tuple[float, float]
 
 
 def fit_reflection(
@@ -71,31 +87,45 @@ def fit_reflection(
         along_x = amplitude[:-1, 1:] * amplitude[:-1, :-1].conj() * mask[:-1, :-1]
         ky += float(np.angle(along_y.sum())) / (2 * np.pi * step[0])
         kx += float(np.angle(along_x.sum())) / (2 * np.pi * step[1])
-    size = [max(2, round(TILE / h)) for h in step]
-    tile = (np.arange(along_y.shape[0]) // size[0])[:, None] * 10000 + (np.arange(along_y.shape[1]) // size[1])[None]
-    _, number = np.unique(tile, return_inverse=True)
-    number = number.ravel()
-    sums = [
-        np.bincount(number, part.real.ravel()) + 1j * np.bincount(number, part.imag.ravel())
-        for part in (along_y, along_x)
-    ]
-    share = np.bincount(number, mask[:-1, :-1].ravel()) / (size[0] * size[1])
-    used = share > 0.5
+    size = (max(2, round(TILE / step[0])), max(2, round(TILE / step[1])))
+    weights = _by_tile(mask[:-1, :-1], size)
+    used = weights > 0.5 * size[0] * size[1]
+    turns = [np.angle(_by_tile(part, size)) / (2 * np.pi * h) for part, h in zip((along_y, along_x), step, strict=True)]
     norm = float(np.hypot(ky, kx))
-    local = (
-        norm
-        + (ky * np.angle(sums[0][used]) / (2 * np.pi * step[0]) + kx * np.angle(sums[1][used]) / (2 * np.pi * step[1]))
-        / norm
-    )
+    local = norm + (ky * turns[0] + kx * turns[1]) / norm
+    sideways = (kx * turns[0] - ky * turns[1]) / norm**2
     count = int(used.sum())
-    # With fewer than four tiles their spread says nothing: a tenth of a period over the tile is the bound.
-    spread = 1.4826 * float(np.median(np.abs(local - np.median(local)))) if count >= 4 else 0.1 / TILE
-    spread = max(spread, float(np.std(local))) if count >= 4 else spread
     strength = float(np.sqrt((np.abs(amplitude) ** 2 * mask).sum() / max(float(mask.sum()), 1e-9)))
+    spacings = np.where(used, 1.0 / np.where(local > 0, local, np.inf), np.nan)
     return LatticeFit(
         Reflection(ky, kx, reflection.significance),
         1 / norm,
-        spread / np.sqrt(max(count, 1)) / norm**2,
+        _error_of_mean(local[used], BOUND) / norm**2,
         strength,
         count,
+        float(np.rad2deg(_error_of_mean(sideways[used], BOUND / norm))),
+        spacings,
+        _error_of_one(spacings),
+        (size[0] * step[0], size[1] * step[1]),
     )
+
+
+def _by_tile(values: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
+    """Sums over tiles; the last row and column of tiles may be smaller."""
+    rows = np.add.reduceat(values, np.arange(0, values.shape[0], size[0]), axis=0)
+    return np.asarray(np.add.reduceat(rows, np.arange(0, values.shape[1], size[1]), axis=1))
+
+
+def _error_of_mean(tiles: NDArray[np.float64], bound: float) -> float:
+    """Standard error of the mean over tiles, from their spread; `bound` is that of one tile of few."""
+    if tiles.size < 4:
+        return float(bound / np.sqrt(max(tiles.size, 1)))
+    spread = 1.4826 * float(np.median(np.abs(tiles - np.median(tiles))))
+    return float(max(spread, float(np.std(tiles))) / np.sqrt(tiles.size))
+
+
+def _error_of_one(tiles: NDArray[np.float64]) -> float:
+    """Standard error of one tile: neighbours differ by noise, and little by strain."""
+    apart = np.concatenate([np.diff(tiles, axis=axis).ravel() for axis in (0, 1)])
+    apart = apart[np.isfinite(apart)]
+    return float(np.sqrt(np.mean(apart**2) / 2)) if apart.size >= 3 else float("nan")

@@ -62,7 +62,9 @@ def measure_thickness(images: Sequence[xr.Dataset], options: ThicknessOptions) -
         `thickness_laplace` is the thickness by another definition, along Laplace streamlines; it has the same flags.
         `crystallinity_k` (window_y_k, window_x_k) is the map of image k by windowed power spectra;
         `reflection_ky_k`, `reflection_kx_k` in 1/nm and `reflection_spacing_k` with `reflection_spacing_std_k` in nm
-        (reflection_k) are the reflections of its crystal, empty without one.
+        (reflection_k) are the reflections of its crystal, empty without one, and `reflection_angle_k` with
+        `reflection_angle_std_k` their azimuths in degree; `reflection_local_spacing_k` (reflection_k, tile_y_k,
+        tile_x_k) is the map of their spacing, `reflection_local_spacing_std_k` the error of one of its tiles.
 
     Raises
     ------
