@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from qtpy.QtWidgets import QComboBox, QVBoxLayout, QWidget
 
 from depthlock.model.quantity import NORMAL_95
-from depthlock.report.style import colours, figure_style, pretty_ion
+from depthlock.report.depth_figures import species_colours
+from depthlock.report.style import colours, figure_style, species_group, species_label
 
 if TYPE_CHECKING:
     import napari
@@ -88,7 +89,7 @@ class ProfilePanel(QWidget):
         known = bool(np.isfinite(depth["depth"].values).any())
         axis = depth["depth"].values if known else depth["depth_fraction"].values
         names = species_groups(depth)[self.shown.currentText()]
-        palette = colours(names, [str(role) for role in depth["role"].sel(species=names).values])
+        palette = species_colours(depth, names)
         for name in names:
             at = depth.sel(species=name)
             self._draw_curve(axis, at["signal"].values, at["signal_std"].values, palette[name], name)
@@ -114,8 +115,8 @@ class ProfilePanel(QWidget):
         top = float(np.nanmax(signal)) or 1.0
         colour = "#c8c8c8" if colour == "#4d4d4d" else colour
         dashed = "/" in name
-        label = name if dashed else pretty_ion(name)
-        self.axes.plot(axis, signal / top, color=colour, linewidth=1.1, linestyle="--" if dashed else "-", label=label)
+        style = "--" if dashed else "-"
+        self.axes.plot(axis, signal / top, color=colour, linewidth=1.1, linestyle=style, label=species_label(name))
         lower, upper = (np.clip(signal + sign * NORMAL_95 * std, 0, None) / top for sign in (-1, 1))
         self.axes.fill_between(axis, lower, upper, color=colour, alpha=0.25, linewidth=0)
 
@@ -144,12 +145,11 @@ class ProfilePanel(QWidget):
 
 
 def species_groups(depth: xr.Dataset) -> dict[str, list[str]]:
-    """Species that are drawn together: all ions, or the chemical states of one core level."""
+    """Species that are drawn together: all ions, all elements, or the chemical states of one core level."""
     groups: dict[str, list[str]] = {}
     for name, technique in zip(depth["species"].values, depth["technique"].values, strict=True):
         if np.isfinite(depth["signal"].sel(species=name).values).any():
-            group = "TOF-SIMS" if str(technique) == "tofsims" else f"XPS {str(name).partition('/')[0]}"
-            groups.setdefault(group, []).append(str(name))
+            groups.setdefault(species_group(str(name), str(technique)), []).append(str(name))
     return groups
 
 

@@ -16,7 +16,7 @@ WORLD = World()
 @pytest.fixture(scope="module")
 def locked() -> xr.Dataset:
     tem = tem_dataset(10.1, 0.1, 0.2)
-    return lock_depth(WORLD.profile(3), None, tem, None, DepthOptions(samples=100))
+    return lock_depth(WORLD.profile(3), None, tem, None, None, DepthOptions(samples=100))
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_axis_has_an_error_that_grows_beyond_the_interface(locked: xr.Dataset) -
 
 
 def test_without_thickness_depths_are_fractions() -> None:
-    bare = lock_depth(WORLD.profile(3), None, None, None, DepthOptions(samples=60))
+    bare = lock_depth(WORLD.profile(3), None, None, None, None, DepthOptions(samples=60))
     check(bare, "depth_profile")
     assert np.isnan(bare["depth"].values).all()
     assert np.isfinite(bare["depth_fraction"].values).all()
@@ -75,7 +75,7 @@ def test_without_thickness_depths_are_fractions() -> None:
 def test_without_an_interface_nothing_is_placed() -> None:
     profile = WORLD.profile(3)
     profile["interface_time"][:] = np.nan
-    bare = lock_depth(profile, None, tem_dataset(10.0, 0.1, 0.1), None, DepthOptions(samples=60))
+    bare = lock_depth(profile, None, tem_dataset(10.0, 0.1, 0.1), None, None, DepthOptions(samples=60))
     check(bare, "depth_profile")
     assert np.isnan(bare["centroid"].values).all()
     assert set(bare["centroid_flag"].values) == {"no_interface"}
@@ -84,7 +84,7 @@ def test_without_an_interface_nothing_is_placed() -> None:
 
 def test_no_technique_is_told() -> None:
     with pytest.raises(MeasurementError, match="neither a TOF-SIMS profile nor an XPS fit"):
-        lock_depth(None, None, None, None, DepthOptions())
+        lock_depth(None, None, None, None, None, DepthOptions())
 
 
 def test_volumes_reach_the_voxel_correlation() -> None:
@@ -100,7 +100,7 @@ def test_volumes_reach_the_voxel_correlation() -> None:
         )
         for ion in ("SO2CF3-", "MgF2-")
     }
-    found = lock_depth(profile, None, tem_dataset(10.0, 0.1, 0.1), volumes, DepthOptions(samples=60))
+    found = lock_depth(profile, None, tem_dataset(10.0, 0.1, 0.1), None, volumes, DepthOptions(samples=60))
     assert float(found["co_occurrence"].values[0]) > 3.0
     assert float(found["voxel_correlation"].values[0]) > 0.3
 
@@ -109,7 +109,7 @@ def test_an_ion_that_was_not_found_is_flagged_and_spoils_nothing() -> None:
     profile = WORLD.profile(3)
     for name in ("intensity", "intensity_std", "counts"):
         profile[name][1] = np.nan
-    found = lock_depth(profile, None, tem_dataset(10.0, 0.1, 0.1), None, DepthOptions(samples=60))
+    found = lock_depth(profile, None, tem_dataset(10.0, 0.1, 0.1), None, None, DepthOptions(samples=60))
     assert "not_measured" in str(found["centroid_flag"].values[1])
     assert "not_measured" in str(found["overlap_flag"].values[0])
     assert np.isfinite(found["centroid"].values[[0, 2]]).all()
@@ -118,7 +118,7 @@ def test_an_ion_that_was_not_found_is_flagged_and_spoils_nothing() -> None:
 @pytest.mark.parametrize("ratio", [0.35, 2.5])
 def test_the_depth_scale_runs_at_each_layers_own_rate(ratio: float) -> None:
     world = World(ratio=ratio)
-    locked = lock_depth(world.profile(3), None, None, None, DepthOptions(thickness=10.0, thickness_std=0.2))
+    locked = lock_depth(world.profile(3), None, None, None, None, DepthOptions(thickness=10.0, thickness_std=0.2))
     error = (locked["scan_depth"].values - world.depth())[1:] / locked["scan_depth_std"].values[1:]
     assert np.mean(np.abs(error) < 1.96) > 0.9
     deepest = world.depth()[-1] - world.thickness

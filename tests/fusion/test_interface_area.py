@@ -48,11 +48,13 @@ def test_without_a_scale_or_a_slope_there_is_a_reason():
 
 def test_the_stage_takes_the_layers_rate():
     profile = World().profile(3).merge(sloped(20000.0, 500.0))
-    locked = lock_depth(profile, None, tem_dataset(10.1, 0.1, 0.2), None, DepthOptions(samples=100))
+    locked = lock_depth(profile, None, tem_dataset(10.1, 0.1, 0.2), None, None, DepthOptions(samples=100))
     rate = float(locked["sputter_rate"].sel(rated_technique="tofsims"))
     assert float(locked["interface_area_ratio"]) == pytest.approx(np.hypot(1.0, 20.0 * rate), rel=0.02)
     assert float(locked["interface_area_ratio_std"]) > 0
-    bare = lock_depth(profile, None, None, None, DepthOptions(samples=60))
+    bare = lock_depth(profile, None, None, None, None, DepthOptions(samples=60))
     assert np.isnan(float(bare["interface_area_ratio"]))
     assert "no_thickness" in str(bare["interface_area_ratio_flag"].values)
-    assert "interface_area_ratio" not in lock_depth(World().profile(3), None, None, None, DepthOptions(samples=60))
+    assert "interface_area_ratio" not in lock_depth(
+        World().profile(3), None, None, None, None, DepthOptions(samples=60)
+    )

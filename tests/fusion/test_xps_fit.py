@@ -63,7 +63,7 @@ def _xps_fit(seed: int) -> xr.Dataset:
 @pytest.fixture(scope="module")
 def locked() -> xr.Dataset:
     options = DepthOptions(samples=100, regions=REGIONS)
-    return lock_depth(None, _xps_fit(4), tem_dataset(9.05, 0.1, 0.1), None, options)
+    return lock_depth(None, _xps_fit(4), tem_dataset(9.05, 0.1, 0.1), None, None, options)
 
 
 def test_rate_and_centroids(locked: xr.Dataset) -> None:
@@ -94,5 +94,5 @@ def test_pairs_stay_within_a_region(locked: xr.Dataset) -> None:
 
 
 def test_without_roles_there_is_no_interface() -> None:
-    bare = lock_depth(None, _xps_fit(4), tem_dataset(9.0, 0.1, 0.1), None, DepthOptions(samples=50))
+    bare = lock_depth(None, _xps_fit(4), tem_dataset(9.0, 0.1, 0.1), None, None, DepthOptions(samples=50))
     assert set(bare["centroid_flag"].values) == {"no_substrate_component"}

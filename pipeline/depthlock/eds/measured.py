@@ -53,6 +53,8 @@ class MeasuredMaps:
         Scalar quantities by name and element.
     flags : tuple of str
         Reasons that hold for all numbers of these maps.
+    substrate : tuple of str
+        Elements that mark the substrate.
     """
 
     maps: ElementMaps
@@ -60,6 +62,15 @@ class MeasuredMaps:
     thickness: Quantity
     quantities: dict[str, dict[str, Quantity]]
     flags: tuple[str, ...] = field(default=())
+    substrate: tuple[str, ...] = field(default=())
+
+    @property
+    def edge_std(self) -> float:
+        """Standard error in nm of the place that distances count from; NaN without a layer."""
+        if self.layer is None:
+            return float("nan")
+        own = float(np.asarray(self.layer.inner.position.std))
+        return float(np.hypot(own, PLACE * float(np.mean(self.maps.pixel))))
 
 
 def measure_maps(
@@ -122,7 +133,7 @@ def measure_maps(
             element: flagged(_at(percent, number), maps.flags[number], *common)
             for number, element in enumerate(maps.elements)
         }
-    return MeasuredMaps(maps, layer, flagged(_thickness(layer, step), *common), quantities, common)
+    return MeasuredMaps(maps, layer, flagged(_thickness(layer, step), *common), quantities, common, marks)
 
 
 def flagged(quantity: Quantity, *flags: str) -> Quantity:

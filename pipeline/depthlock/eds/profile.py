@@ -40,7 +40,8 @@ def measure_profile(measured: Sequence[xr.Dataset], options: EdsOptions) -> xr.D
         x_k) net counts, `label_k` (0 outside, 1 layer, 2 crystal), `haadf_k`, both boundaries `inner_y_k`,
         `inner_x_k`, `outer_y_k`, `outer_x_k` in nm, and for a spectrum image `spectrum_k` with `spectrum_model_k` and
         `spectrum_background_k` on `energy_k`. `layer_thickness` speaks of the imaged pieces; `thickness_sampling_std`
-        is the error of it as the mean of the whole sample, and `thickness_sd` the spread of the chords in nm.
+        is the error of it as the mean of the whole sample, `thickness_sd` the spread of the chords, and `edge_std`
+        (data_set) the error of the edge from which distances count, in nm.
 
     Raises
     ------
@@ -66,6 +67,7 @@ def measure_profile(measured: Sequence[xr.Dataset], options: EdsOptions) -> xr.D
             seen[number, elements.index(element)] = significance
     told = {"units": "1", "long_name": "counts in the whole map over their standard deviation"}
     result["significance"] = (("data_set", "element"), seen, told)
+    result["edge_std"] = ("data_set", [one.edge_std for one in found], {"units": "nm"})
     names = [*QUANTITIES, *(["atomic_percent"] if any("atomic_percent" in one.quantities for one in found) else [])]
     for name in names:
         rows = [
@@ -80,6 +82,7 @@ def measure_profile(measured: Sequence[xr.Dataset], options: EdsOptions) -> xr.D
         data_sets=len(found),
         sources=[one.maps.source for one in found],
         pixel_size_nm=[list(one.maps.pixel) for one in found],
+        substrate=list(dict.fromkeys(element for one in found for element in one.substrate)),
         map_flags=[";".join(one.flags) for one in found],
         lines=[
             ", ".join(f"{e} {line}" for e, line in zip(one.maps.elements, one.maps.lines, strict=True)) for one in found

@@ -33,17 +33,24 @@ class DepthAxis:
     depth_std: Array
 
 
-def depth_axis(fits: list[TechniqueFit], thickness: Thickness, samples: Array, options: DepthOptions) -> DepthAxis:
+def depth_axis(
+    fits: list[TechniqueFit],
+    thickness: Thickness,
+    samples: Array,
+    options: DepthOptions,
+    imaged: float | None = None,
+) -> DepthAxis:
     """Equal steps from the surface to where the last technique ends, at most twice the layer.
 
     `depth_std` is the error with which the leading technique places a point there: of thickness, interface time and,
-    beyond the interface, of the substrate's rate.
+    beyond the interface, of the substrate's rate. Where no sputtering technique has an interface, images that reach to
+    `imaged`, a fraction of the layer, give the axis; their only error is the thickness'.
     """
     scaled = [(fit, fit.interface) for fit in fits if fit.interface is not None]
-    if not scaled:
+    if not scaled and imaged is None:
         empty = np.zeros(0)
         return DepthAxis(empty, empty, empty)
-    end = 1.0
+    end = max(1.0, imaged or 1.0)
     for fit, interface in scaled:
         reached = depth_of_points(fit.time[np.isfinite(fit.time)], interface, samples).fraction
         end = max(end, float(np.max(reached)))
@@ -53,6 +60,8 @@ def depth_axis(fits: list[TechniqueFit], thickness: Thickness, samples: Array, o
         step = options.depth_step / thickness.value
     count = int(np.clip(np.floor(end / step + 1e-6), 2, _MOST_STEPS))
     fraction: Array = np.asarray(step * np.arange(count + 1), dtype=np.float64)
+    if not scaled:
+        return DepthAxis(fraction, fraction * thickness.value, fraction * float(samples.std()))
     _, leading = scaled[0]
     # Where the middle of the samples sees a fraction, each sample sees its own: the spread is the error of the place.
     response = leading.response

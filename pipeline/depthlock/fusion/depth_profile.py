@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from depthlock.fusion.axis import depth_axis, layer_on_axis, point_depths, signal_on_axis
 from depthlock.fusion.depth_scale import Thickness, layer_thickness, sputter_rate, substrate_rate, summarise
+from depthlock.fusion.elements import place_elements, with_elements
 from depthlock.fusion.interface_area import interface_area_ratio
 from depthlock.fusion.layer_numbers import pair_table, species_table, stacked, unknown
 from depthlock.fusion.technique import TechniqueFit
@@ -21,11 +22,14 @@ from depthlock.model.quantity import Quantity, assign, join_flags
 
 Array = NDArray[np.float64]
 
+FROM_EDS = "depth: no thickness from TEM images; the depth scale rests on the layer's thickness in the STEM-EDS maps"
+
 
 def lock_depth(
     tofsims: xr.Dataset | None,
     xps: xr.Dataset | None,
     tem: xr.Dataset | None,
+    eds: xr.Dataset | None,
     volumes: Mapping[str, xr.DataArray] | None,
     options: DepthOptions,
 ) -> xr.Dataset:
@@ -38,8 +42,10 @@ def lock_depth(
     xps : xr.Dataset or None
         Contract ``xps_fit``.
     tem : xr.Dataset or None
-        Contract ``tem_thickness``. Without it, and without a thickness in the options, depths are fractions of the
-        layer and everything in nm is NaN with the flag ``no_thickness``.
+        Contract ``tem_thickness``. Where neither it nor `eds` nor the options give a thickness, depths are fractions of
+        the layer and everything in nm is NaN with the flag ``no_thickness``.
+    eds : xr.Dataset or None
+        Contract ``eds_profile``: its elements are species too, and its thickness is the scale where the TEM gives none.
     volumes : mapping or None
         Counts (scan, y, x) by ion label, for the voxel correlation; scans as in `tofsims`.
     options : DepthOptions
@@ -54,21 +60,23 @@ def lock_depth(
     MeasurementError
         When there is no profile at all.
     """
-    if tofsims is None and xps is None:
+    if tofsims is None and xps is None and eds is None:
         raise MeasurementError(
-            "neither a TOF-SIMS profile nor an XPS fit",
+            "neither a TOF-SIMS profile nor an XPS fit nor a STEM-EDS profile",
             expected="at least one technique that sees depth",
-            hint="give the sample a 'tofsims' or an 'xps' entry",
+            hint="give the sample a 'tofsims', 'xps' or 'eds' entry",
         )
     random = np.random.default_rng(options.seed)
-    thickness = layer_thickness(tem, options)
+    thickness = layer_thickness(tem, options, eds)
     samples = thickness.samples(options.samples, random)
     fits: list[TechniqueFit] = []
     if tofsims is not None:
         fits.append(fit_tofsims(tofsims, thickness, options, random))
     if xps is not None:
         fits.append(fit_xps(xps, thickness, options, random))
-    axis = depth_axis(fits, thickness, samples, options)
+    elements = None if eds is None else place_elements(eds, thickness)
+    reach = None if elements is None else elements.deepest
+    axis = depth_axis(fits, thickness, samples, options, reach)
     species = [one for fit in fits for one in fit.species]
     dataset = xr.Dataset(
         coords={
@@ -92,6 +100,8 @@ def lock_depth(
         dataset = dataset.assign(variables)
     dataset = species_table(dataset, fits, thickness, samples, random)
     dataset = pair_table(dataset, fits, thickness, samples, volumes, random)
+    if elements is not None:
+        dataset = with_elements(dataset, elements, axis, samples, random)
     if tofsims is None or "interface_slope" not in tofsims:
         return dataset
     return _with_interface_area(dataset, tofsims, fits[0], thickness, samples, random)
@@ -140,8 +150,9 @@ def _assign_rates(dataset: xr.Dataset, fits: list[TechniqueFit], thickness: Thic
 
 def _attributes(thickness: Thickness, fits: list[TechniqueFit], options: DepthOptions) -> dict[str, object]:
     attributes: dict[str, object] = {
-        "thickness_source": "options" if options.thickness is not None else "tem" if thickness.known else "none",
+        "thickness_source": thickness.source,
         "samples": options.samples,
+        "notes": [FROM_EDS] if thickness.source == "eds" else [],
     }
     for fit in fits:
         attributes[f"{fit.technique}_interface_from"] = fit.substrate

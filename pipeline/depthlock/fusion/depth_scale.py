@@ -1,4 +1,4 @@
-"""The depth scale: thickness from the TEM, interface times of the techniques, sputter rates, depth of every point."""
+"""The depth scale: thickness from images, interface times of the techniques, sputter rates, depth of every point."""
 
 from __future__ import annotations
 
@@ -35,13 +35,15 @@ class Thickness:
     """Mean thickness of the sample's layer in nm with its standard error, and reasons not to trust it.
 
     `freedom` are the degrees of freedom behind `std`, infinite where the error is known: a short piece of layer holds
-    few independent positions, and its own scatter says little about how far its mean is from the sample's.
+    few independent positions, and its own scatter says little about how far its mean is from the sample's. `source` is
+    ``options``, ``tem``, ``eds`` or ``none``.
     """
 
     value: float
     std: float
     flag: str
     freedom: float = np.inf
+    source: str = "none"
 
     @property
     def known(self) -> bool:
@@ -68,34 +70,45 @@ class Thickness:
         return np.asarray(self.value * np.exp(spread * drawn), dtype=np.float64)
 
 
-def layer_thickness(tem: xr.Dataset | None, options: DepthOptions) -> Thickness:
-    """The sample's mean thickness: from the options if given there, else from the TEM, else unknown.
+def layer_thickness(tem: xr.Dataset | None, options: DepthOptions, eds: xr.Dataset | None = None) -> Thickness:
+    """The sample's mean thickness: from the options if given there, else from the TEM, else from STEM-EDS.
 
-    The TEM's `cei_thickness` speaks of the imaged piece. `thickness_sampling_std` is the error of its mean as that of
-    the whole sample, measurement included; it rests on few independent positions, so it is Student-distributed.
+    What an image says speaks of the imaged piece. `thickness_sampling_std` is the error of its mean as that of the
+    whole sample, measurement included; it rests on few independent positions, so it is Student-distributed.
     """
     if options.thickness is not None:
         std = options.thickness_std
         flag = "" if std is not None else "thickness_std_assumed"
         relative = DEFAULT_THICKNESS_STD * options.thickness
-        return Thickness(options.thickness, relative if std is None else std, flag)
-    if tem is None:
-        return Thickness(np.nan, np.nan, "no_thickness")
-    mean = tem.sel(statistic="mean")
-    value, std = float(mean["cei_thickness"]), float(mean["cei_thickness_std"])
+        return Thickness(options.thickness, relative if std is None else std, flag, source="options")
+    from_tem = Thickness(np.nan, np.nan, "no_thickness")
+    if tem is not None:
+        mean = tem.sel(statistic="mean")
+        value, std = float(mean["cei_thickness"]), float(mean["cei_thickness_std"])
+        scatter = float(tem["cei_thickness"].sel(statistic="sd"))
+        flag = str(mean["cei_thickness_flag"].item())
+        from_tem = _of_image(value, std, float(tem["thickness_sampling_std"]), scatter, flag, "tem")
+    return from_tem if from_tem.known or eds is None else eds_thickness(eds)
+
+
+def eds_thickness(eds: xr.Dataset) -> Thickness:
+    """The sample's mean thickness from STEM-EDS; arguments as `layer_thickness`."""
+    value, std = float(eds["layer_thickness"]), float(eds["layer_thickness_std"])
+    flag = str(eds["layer_thickness_flag"].item())
+    return _of_image(value, std, float(eds["thickness_sampling_std"]), float(eds["thickness_sd"]), flag, "eds")
+
+
+def _of_image(value: float, std: float, sampling: float, scatter: float, flag: str, source: str) -> Thickness:
     if not np.isfinite(value) or value <= 0:
         return Thickness(np.nan, np.nan, "no_thickness")
-    sampling = float(tem["thickness_sampling_std"])
-    flag = str(mean["cei_thickness_flag"].item())
     if not np.isfinite(sampling):
-        return Thickness(value, 0.2 * value, join_flags(flag, "thickness_std_assumed"))
+        return Thickness(value, 0.2 * value, join_flags(flag, "thickness_std_assumed"), source=source)
     measured = std if np.isfinite(std) else 0.0
-    scatter = float(tem["cei_thickness"].sel(statistic="sd"))
     between = max(sampling**2 - measured**2, 0.0)
     freedom = np.inf
     if np.isfinite(scatter) and between > 0:
         freedom = float(np.clip(scatter**2 / between, FEWEST_FREEDOM, 200.0))
-    return Thickness(value, max(sampling, measured), flag, freedom)
+    return Thickness(value, max(sampling, measured), flag, freedom, source)
 
 
 def summarise(samples: Array, flag: str = "") -> Quantity:

@@ -187,6 +187,7 @@ CONTRACTS: dict[str, Contract] = {
             "element": ("element",),
             "distance": ("distance",),
             "pixels": ("data_set", "distance"),
+            "edge_std": ("data_set",),
             "thickness_sampling_std": (),
             "thickness_sd": (),
         },

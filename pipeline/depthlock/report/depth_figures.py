@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from depthlock.report.style import PAGE, colours, figure_style, panel_letter, pretty_ion
+from depthlock.report.eds_figures import element_colours
+from depthlock.report.style import PAGE, colours, figure_style, panel_letter, species_group, species_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,13 +17,14 @@ if TYPE_CHECKING:
 
 
 def species_groups(profile: xr.Dataset) -> dict[str, list[str]]:
-    """Species that share a panel: all ions, or the detected chemical states of one core level."""
+    """Species that share a panel: all ions, or the detected elements, or the detected states of one core level."""
     groups: dict[str, list[str]] = {}
     for name in profile["species"].values:
         at = profile.sel(species=name)
-        ion = str(at["technique"].values) == "tofsims"
-        if ion or "not_detected" not in str(at["centroid_flag"].values).split(";"):
-            groups.setdefault("TOF-SIMS" if ion else f"XPS {str(name).partition('/')[0]}", []).append(str(name))
+        technique = str(at["technique"].values)
+        told = f"{at['centroid_flag'].values};{at['centroid_as_measured_flag'].values}".split(";")
+        if technique == "tofsims" or "not_detected" not in told:
+            groups.setdefault(species_group(str(name), technique), []).append(str(name))
     return groups
 
 
@@ -43,7 +45,7 @@ def draw_depth_profiles(profiles: Mapping[str, xr.Dataset], title: str) -> Figur
 
     grouped = {sample: species_groups(profile) for sample, profile in profiles.items()}
     groups = list(dict.fromkeys(group for found in grouped.values() for group in found))
-    groups.sort(key=lambda group: group != "TOF-SIMS")
+    groups.sort(key=lambda group: ("TOF-SIMS", "STEM-EDS").index(group) if not group.startswith("XPS") else 2)
     heights = [2.5 if group == "TOF-SIMS" else 1.9 for group in groups]
     with figure_style():
         figure = Figure(figsize=(PAGE, sum(heights) + 0.3), layout="constrained")
@@ -51,7 +53,10 @@ def draw_depth_profiles(profiles: Mapping[str, xr.Dataset], title: str) -> Figur
         for row, group in enumerate(groups):
             for column, (sample, profile) in enumerate(profiles.items()):
                 axes = grid[row, column]
-                _draw_group(axes, profile, grouped[sample].get(group, []))
+                if group not in grouped[sample]:
+                    axes.set_axis_off()
+                    continue
+                _draw_group(axes, profile, grouped[sample][group])
                 axes.set_title(f"{sample}: {group}", loc="left")
                 panel_letter(axes, chr(ord("a") + row * len(profiles) + column))
                 if column == 0:
@@ -63,7 +68,7 @@ def draw_depth_profiles(profiles: Mapping[str, xr.Dataset], title: str) -> Figur
 def _draw_group(axes: Axes, profile: xr.Dataset, names: list[str]) -> None:
     known = bool(np.isfinite(profile["depth"].values).any())
     depth = profile["depth"].values if known else profile["depth_fraction"].values
-    palette = colours(names, [str(profile["role"].sel(species=name).values) for name in names])
+    palette = species_colours(profile, names)
     levels = profile["level_depth"].values if known and "level_depth" in profile.variables else None
     for name in names:
         _draw_species(axes, depth, profile.sel(species=name), name, palette[name], levels if "/" in name else None)
@@ -77,13 +82,22 @@ def _draw_group(axes: Axes, profile: xr.Dataset, names: list[str]) -> None:
         axes.legend(fontsize=6, loc="best")
 
 
+def species_colours(profile: xr.Dataset, names: list[str]) -> dict[str, str]:
+    """A colour a species: elements as in their maps, all others by their role."""
+    if names and all(str(profile["technique"].sel(species=name).values) == "eds" for name in names):
+        return dict(zip(names, element_colours([name.removeprefix("EDS ") for name in names]).values(), strict=True))
+    return colours(names, [str(profile["role"].sel(species=name).values) for name in names])
+
+
 def _draw_species(
     axes: Axes, depth: np.ndarray, at: xr.Dataset, name: str, colour: str, levels: np.ndarray | None
 ) -> None:
     signal = at["signal"].values
     top = _level(signal)
-    label = pretty_ion(name) if "/" not in name else name
-    axes.plot(depth, signal / top, color=colour, linewidth=0.9, label=label)
+    axes.plot(depth, signal / top, color=colour, linewidth=0.9, label=species_label(name))
+    if str(at["technique"].values) == "eds":
+        lower, upper = (np.maximum(at[f"signal_{side}"].values, 0.0) / top for side in ("lower", "upper"))
+        axes.fill_between(depth, lower, upper, color=colour, alpha=0.2, linewidth=0)
     if levels is not None:
         known = np.isfinite(levels)
         axes.plot(levels[known], np.interp(levels[known], depth, signal / top), "o", color=colour, markersize=2.5)

@@ -146,7 +146,8 @@ def _session_figures(results: Results, draw: _Drawer) -> Iterator[Drawn]:
         "depth_profiles",
         "All techniques on one depth axis; 0 is the surface, the dashed line the substrate's interface. Solid lines: "
         "as measured, each divided by its maximum. Broken lines with bands: the layer itself, the technique's depth "
-        "response accounted for, with its 95 % interval.",
+        "response accounted for, with its 95 % interval. Elements (STEM-EDS): counts a pixel with their 95 % interval, "
+        "placed by the edge of the crystal in their maps.",
         depth_figures.draw_depth_profiles(profiles, "depth profiles"),
     )
     if any(np.isfinite(profile["centroid"].values).any() for profile in profiles.values()):

@@ -78,6 +78,17 @@ def pretty_ion(label: str) -> str:
     return f"{body}$^{{{found[2].replace('-', '−')}}}$"
 
 
+def species_group(name: str, technique: str) -> str:
+    """What a species of a `depth_profile` is drawn with: all ions, all elements, or the states of one core level."""
+    titles = {"tofsims": "TOF-SIMS", "eds": "STEM-EDS"}
+    return titles.get(technique) or f"XPS {name.partition('/')[0]}"
+
+
+def species_label(name: str) -> str:
+    """A species as a legend tells it: an ion as chemists print it, an element without its technique."""
+    return name if "/" in name else pretty_ion(name.removeprefix("EDS "))
+
+
 def panel_letter(axes: Axes, letter: str) -> None:
     """Mark a panel with its letter, as journals ask."""
     axes.text(-0.02, 1.03, letter, transform=axes.transAxes, fontweight="bold", fontsize=10, ha="right", va="bottom")

@@ -231,6 +231,7 @@ STAGES: tuple[Stage, ...] = (
             Take("tofsims", "tofsims_profile", stage="tofsims_profile", needed=False),
             Take("xps", "xps_fit", stage="xps_deconvolve", needed=False),
             Take("tem", "tem_thickness", stage="tem_thickness", needed=False),
+            Take("eds", "eds_profile", stage="eds_profile", needed=False),
             Take("volumes", "tofsims_volume", stage="tofsims_events", needed=False),
         ),
         gives="depth_profile",
@@ -239,7 +240,7 @@ STAGES: tuple[Stage, ...] = (
         rooms=("depthlock.fusion", "depthlock.tofsims"),
         threads=2,
         mem_mb=4000,
-        any_of=("tofsims", "xps"),
+        any_of=("tofsims", "xps", "eds"),
     ),
     Stage(
         name="tofsims_maps",
