@@ -64,6 +64,11 @@ def test_a_lone_peak_keeps_its_ions_whatever_its_wings():
         assert np.sqrt(fit.covariance[0, 0]) < 0.03 * 20000
 
 
+def test_only_simple_ions_are_suspected_in_a_lone_peak():
+    fit = fitted({"SO2CF3-": 20000}, 5000.0, 0, wings=0.04)
+    assert [one.label for one in fit.components] == ["SO2CF3-"]
+
+
 def test_a_hidden_neighbour_may_pull_the_maximum():
     hidden = fitted({"MgF2-": 4000, "NO3-": 120}, 5000.0, 1)
     lone = fitted({"MgF2-": 40000}, 12000.0, 1)

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.stats import t as student
 
 from depthlock.model.ions import Ion
 from depthlock.tofsims.calibrants import calibrant_ions
@@ -49,6 +50,23 @@ def test_peaks_shape_and_widths(resolution):
     widths = measure_widths(measured, float(TRUE.position(0.0)))
     place = float(TRUE.position(60.0))
     assert 1.0 / (widths.fwhm(place) * TRUE.relative_per_bin(60.0)) == pytest.approx(resolution, rel=0.06)
+
+
+def test_symmetric_wings_are_part_of_the_shape():
+    rng = np.random.default_rng(4)
+    width = [1.0 / (6000 * TRUE.relative_per_bin(Ion.parse(label).mz)) for label in IONS]
+    places = [
+        TRUE.position(Ion.parse(label).mz) + one / 2.5 * rng.standard_t(8, 60_000)
+        for label, one in zip(IONS, width, strict=True)
+    ]
+    mass_bin, number = np.unique(np.floor(np.concatenate(places)).astype(int), return_counts=True)
+    spectrum = Spectrum(mass_bin, number)
+    shape = measure_shape(spectrum, find_peaks(spectrum, TRUE))
+    edges = np.linspace(-2.0, 2.0, 41)
+    true = np.diff(student.cdf(edges * 2.5, 8))
+    fwhm = 2.0 * np.interp(-0.5, -student.pdf(np.linspace(0, 3, 3001), 8) / student.pdf(0, 8), np.linspace(0, 3, 3001))
+    found = shape.shares(edges, 0.0, fwhm / 2.5)
+    assert 0.5 * np.abs(found - true).sum() < 0.006
 
 
 @pytest.mark.parametrize("ppm", [-5000, -2000, -400, 0, 1000, 2000])

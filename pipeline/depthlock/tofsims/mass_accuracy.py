@@ -8,7 +8,7 @@ from depthlock.model.ions import Ion
 from depthlock.model.quantity import NORMAL_95, join_flags
 from depthlock.tofsims.assembly import Measured
 from depthlock.tofsims.overlaps import PeakFit
-from depthlock.tofsims.peak_model import Surroundings
+from depthlock.tofsims.peak_model import PULLING, Surroundings
 
 _MODE_ERROR = 0.001
 """Error of a fitted maximum beyond counting, in FWHM: the model shape is not the instrument's. Where the calibrants
@@ -101,7 +101,7 @@ def _as_pulled(fit: PeakFit, around: Surroundings) -> tuple[float, float]:
     """Offset of a found peak less what fitted neighbours within its width pull it, half of which is an error."""
     expected = fit.components[0].position
     near = [peak for peak in around.peaks if abs(peak.position - expected) < 0.5 * fit.fwhm]
-    inside = [k for k, one in enumerate(fit.components) if abs(one.position - expected) < fit.fwhm]
+    inside = [k for k, one in enumerate(fit.components) if abs(one.position - expected) < PULLING * fit.fwhm]
     total = float(sum(fit.ions[k] for k in inside))
     if not near or fit.ions[0] < 0.5 * total:
         return np.nan, np.nan

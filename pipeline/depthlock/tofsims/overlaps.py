@@ -150,7 +150,8 @@ def fit_peak(
     suspects = [one for one in near if abs(one.mz - ion.mz) < 1.3 * width_da and one.cost <= limit]
     # An unseen neighbour at the foot of the peak would broaden the fitted peak, which then takes from nearer ones.
     reach = _FOOT * width_da
-    likely = [one for one in near if abs(one.mz - ion.mz) < reach and one.cost <= max(own_cost + _LIKELY, _SIMPLE)]
+    most = max(min(own_cost + _LIKELY, limit), _SIMPLE)
+    likely = [one for one in near if abs(one.mz - ion.mz) < reach and one.cost <= most]
     asked_for = len(model.components)
     model, fit = add_suspects(model, fit, data, around, likely)
     model, fit, around = relaxed(model, fit, data, around)

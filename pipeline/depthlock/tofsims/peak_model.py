@@ -22,7 +22,7 @@ _RIPPLE_APART = 0.35
 _RIPPLE_PLACES = np.arange(-1.4, 2.11, _RIPPLE_APART)
 """Places in FWHM from the maximum at which they deviate independently."""
 
-_PULLING = 1.5
+PULLING = 1.5
 """Distance in FWHM up to which a neighbour pulls a peak's maximum."""
 
 
@@ -258,7 +258,7 @@ def own_errors(model: PeakModel, fit: CountFit, data: CountData, around: Surroun
     own = max(float(fit.parameters[9]), float(error[9]))
     apart = np.array([one.position - model.components[0].position for one in model.components[1:]])
     share = np.hypot(fit.parameters[11::2], error[11::2]) / own
-    near = np.abs(apart) < _PULLING * model.fwhm
+    near = np.abs(apart) < PULLING * model.fwhm
     pull = float(np.sqrt(np.sum((share * apart)[near] ** 2)))
     return OwnErrors(float(error[9]) * model.unit, float(error[8]) * model.fwhm, pull)
 

@@ -154,8 +154,8 @@ def _cached_shape(delay: float, late: float, late_tail: float, early: float, ear
 def shape_rows(shape: PeakShape, spread: float) -> list[ParameterRow]:
     """Fit parameters of a shape with priors of relative width `spread` about it.
 
-    A tail's length is kept well above the core's width: a short tail is the same as a broader core. The length of a
-    weak tail is hardly known.
+    The late tail is kept longer than the core, whose delay is a short one already; the early one may be short, as
+    symmetric wings ask for. The length of a weak tail is hardly known.
     """
     late, early = (min(spread + _TAIL_KNOWN / max(share, 1e-3), 1.0) for share in (shape.late_share, shape.early_share))
     return [
@@ -163,7 +163,7 @@ def shape_rows(shape: PeakShape, spread: float) -> list[ParameterRow]:
         (shape.late_share, 0.0, 0.6, shape.late_share, 0.1 * spread, 1e-4),
         (np.log(shape.late_tail), 0.0, 3.0, np.log(shape.late_tail), 0.6 * late, 1e-4),
         (shape.early_share, 0.0, 0.5, shape.early_share, 0.06 * spread, 1e-4),
-        (np.log(shape.early_tail), 0.0, 2.5, np.log(shape.early_tail), 0.6 * early, 1e-4),
+        (np.log(shape.early_tail), -0.9, 2.5, np.log(shape.early_tail), 0.6 * early, 1e-4),
     ]
 
 
