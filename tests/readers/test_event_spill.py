@@ -139,11 +139,11 @@ def test_windows_hold_whole_rasters_that_fit(row_shape: tuple[int, ...]) -> None
     raster = row_shape[-1] * row_shape[-2]
     assert windows.pixels <= 1 << 16
     assert windows.pixels % raster == 0 or raster > 1 << 16
-    parts = dict(windows.parts(pixel_id))
+    parts = dict(windows.parts(pixel_id, int(pixel_id.min()), int(pixel_id.max())))
     assert list(parts) == np.unique(pixel_id // windows.pixels).tolist()
     assert sum(pixel_id[part].size for part in parts.values()) == pixel_id.size
     assert all(np.all(pixel_id[part] // windows.pixels == window) for window, part in parts.items())
-    assert dict(windows.parts(np.array([5, 3], np.uint32))) == {0: slice(None)}
+    assert dict(windows.parts(np.array([5, 3], np.uint32), 3, 5)) == {0: slice(None)}
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -84,15 +84,15 @@ class Windows:
         raster = prod(row_shape[-2:])
         return cls((1 << bits) // raster * raster or 1 << bits)
 
-    def parts(self, pixel_id: Integers) -> Iterator[tuple[int, slice | NDArray[np.intp]]]:
-        """Windows that occur, and which of the pixels lie in each."""
-        low, high = int(pixel_id.min()) // self.pixels, int(pixel_id.max()) // self.pixels
-        if low == high:
-            yield low, slice(None)
+    def parts(self, pixel_id: Integers, low: int, high: int) -> Iterator[tuple[int, slice | NDArray[np.intp]]]:
+        """Windows that occur, and which of the pixels, from `low` to `high`, lie in each."""
+        first = low // self.pixels
+        if first == high // self.pixels:
+            yield first, slice(None)
             return
         window = pixel_id // np.uint32(self.pixels)
         order = np.argsort(window, kind="stable")
-        ends = np.cumsum(np.bincount(window - np.uint32(low)))
+        ends = np.cumsum(np.bincount(window - np.uint32(first)))
         for number, part in enumerate(np.split(order, ends[:-1])):
             if part.size:
-                yield low + number, part
+                yield first + number, part

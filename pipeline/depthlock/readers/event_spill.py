@@ -53,8 +53,8 @@ class _Pages:
         self._state = np.column_stack([np.zeros_like(bits), bits, first_bin << bits])
         self._windowed = bits < spill.pixel_bits
 
-    def share_out(self, mass_bin: Integers, pixel_id: Integers, count: Integers) -> None:
-        """Append ions to the pages, and write those that become full."""
+    def share_out(self, mass_bin: Integers, pixel_id: Integers, count: Integers, low: int, high: int) -> None:
+        """Append ions of the pixels from `low` to `high` to the pages, and write those that become full."""
         from depthlock.readers.event_kernels import share_out, share_out_wide
 
         table, shift, bits = self._spill.groups.table, self._spill.groups.shift, self._spill.pixel_bits
@@ -65,7 +65,7 @@ class _Pages:
                 start, number = share_out_wide(mass_bin, pixel_id, count, start, table, shift, bits, *held)
                 self._write_out(number)
             return
-        for window, chosen in self._spill.windows.parts(pixel_id):
+        for window, chosen in self._spill.windows.parts(pixel_id, low, high):
             self._turn_to(window)
             bins, pixels, start = mass_bin[chosen], pixel_id[chosen], 0
             while start < bins.size:
@@ -186,13 +186,13 @@ class Spill:
         ValueError
             When a pixel id lies outside of `row_shape`, or a bin or count does not fit 32 bits.
         """
-        mass_bin = _checked("mass_bin", block.mass_bin, self.bins)
-        pixel_id = _checked("pixel_id", block.pixel_id, self.rows)
-        count = np.empty(0, np.uint32) if block.count is None else _checked("count", block.count, 1 << 32)
-        if not mass_bin.size:
+        if not np.size(block.mass_bin):
             return
+        mass_bin, _, top = _checked("mass_bin", block.mass_bin, self.bins)
+        pixel_id, low, high = _checked("pixel_id", block.pixel_id, self.rows)
+        count = np.empty(0, np.uint32) if block.count is None else _checked("count", block.count, 1 << 32)[0]
         scattered = self._written > 20 * self.groups.first_bin.size and self._words < SCATTERED_WORDS * self._written
-        if not self._wide and (block.count is not None or scattered or int(mass_bin.max()) >= self.groups.top):
+        if not self._wide and (block.count is not None or scattered or top >= self.groups.top):
             self.flush()
             self._wide = True
             self._make_pages()
@@ -201,12 +201,12 @@ class Spill:
         self._running = [task for task in self._running if not _ended(task)]
         if len(self._running) > workers():
             self._running.pop(0).result()
-        self._running.append(self._threads.submit(self._share_out, mass_bin, pixel_id, count))
+        self._running.append(self._threads.submit(self._share_out, mass_bin, pixel_id, count, low, high))
 
-    def _share_out(self, mass_bin: Integers, pixel_id: Integers, count: Integers) -> None:
+    def _share_out(self, mass_bin: Integers, pixel_id: Integers, count: Integers, low: int, high: int) -> None:
         pages = self._free.get()
         try:
-            pages.share_out(mass_bin, pixel_id, count)
+            pages.share_out(mass_bin, pixel_id, count, low, high)
         finally:
             self._free.put(pages)
 
@@ -290,9 +290,10 @@ def _ended(task: Future[None]) -> bool:
     return False
 
 
-def _checked(name: str, values: Integers, limit: int) -> NDArray[np.uint32]:
+def _checked(name: str, values: Integers, limit: int) -> tuple[NDArray[np.uint32], int, int]:
+    """Some values, the smallest, and the largest of them."""
     values = np.asarray(values)
-    below = values.size and values.dtype.kind != "u" and int(values.min()) < 0
-    if below or (values.size and int(values.max()) >= limit):
-        raise ValueError(f"{name} runs from {values.min()} to {values.max()}; expected 0 to {limit - 1}")
-    return np.ascontiguousarray(values, np.uint32)
+    low, high = int(values.min()), int(values.max())
+    if low < 0 or high >= limit:
+        raise ValueError(f"{name} runs from {low} to {high}; expected 0 to {limit - 1}")
+    return np.ascontiguousarray(values, np.uint32), low, high
