@@ -53,7 +53,8 @@ def test_the_experts_shape_by_name_gives_the_experts_main_area(real_data: Path) 
     assert set(json.loads(fit.attrs["line_shapes"]).values()) == {"LA(1.53,243)"}
     main = fit.sel(component="F 1s/CF3")
     assert float(main.area) == pytest.approx(11633.0, rel=0.01)
-    assert str(main.area_flag.values) == ""
+    # The data are not quite symmetric (chi-square 1.3), which the expert's shape is.
+    assert str(main.area_flag.values) == "under_fitted"
 
 
 def test_oxygen_after_sodium_deposition(real_data: Path) -> None:

@@ -35,6 +35,9 @@ RATIOS = (0.2, 0.5, 1.0, 2.0, 5.0)
 SECOND_LINE = 3.0
 """Parameters of a second line that the Bayesian information criterion counts: share, position and width."""
 
+LEAST_PART = 0.5
+"""Part of a doublet that the data must want to be said to ask for it."""
+
 EXCLUDED = 1.6448536269514722**2
 """Rise of chi-square from which a doublet is excluded: a true one is with 5 % at most."""
 
@@ -144,9 +147,10 @@ class DoubletTest:
 
     @property
     def gain(self) -> FloatArray:
-        """By how much chi-square falls with as much of the doublet as the data want; zero where that means nothing."""
-        # Beyond the doublet itself the change is not linear; where nothing changes there is nothing to want.
-        sound = (self.score > 0) & (self.score < 1.5 * self.information) & (self.information > 1.0)
+        """By how much chi-square falls with as much of the doublet as the data want; zero where that is none of it."""
+        # A small part of it is a line of a somewhat other shape; beyond it the change is not linear.
+        part = self.score / np.maximum(self.information, 1e-12)
+        sound = (part > LEAST_PART) & (part < 2.0 - LEAST_PART) & (self.information > 1.0)
         return np.where(sound, self.score**2 / np.where(sound, self.information, 1.0), 0.0)
 
 
