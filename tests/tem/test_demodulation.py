@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from depthlock.tem.demodulation import ImageSpectrum, bragg_map, control_frequencies
+from depthlock.tem.demodulation import ImageSpectrum, bragg_map, coherent_amplitude, control_frequencies
 from depthlock.tem.lattice import Reflection
 
 PIXEL = (0.04, 0.05)
@@ -41,14 +41,31 @@ def test_amplitude_is_that_of_the_direct_formula(ky, kx):
     assert np.abs(np.abs(band.amplitude[4:-4, 4:-4]) - 0.05).max() < 4e-3
 
 
-def test_bragg_amplitude_halves_at_the_edge():
-    reflection = Reflection(KY, KX, 50.0)
-    bragg = bragg_map(ImageSpectrum(_half_crystal(), PIXEL), [reflection])
-    along = bragg.amplitude[:, 10:-10].mean(axis=1)
-    depth = np.arange(along.size) * bragg.step[0]
-    assert along[depth < 3.5].mean() == pytest.approx(0.05, rel=0.05)
-    assert along[depth > 7.5].mean() < 0.005
-    assert np.interp(-0.025, -along, depth) == pytest.approx(5.0, abs=0.15)
+@pytest.mark.parametrize("noise", [0.02, 0.3])
+def test_coherent_amplitude_halves_at_the_edge_whatever_the_noise(noise):
+    spectrum = ImageSpectrum(_half_crystal(shape=(240, 600), noise=noise), PIXEL)
+    values, step = coherent_amplitude(spectrum, [Reflection(KY, KX, 50.0)])
+    along = values[:, 5:-5].mean(axis=1)
+    depth = np.arange(along.size) * step[0]
+    assert along[depth < 3.5].mean() == pytest.approx(0.05, rel=0.08)
+    assert abs(along[(depth > 6.5) & (depth < 8.5)].mean()) < 0.003
+    assert np.interp(-0.025, -along, depth) == pytest.approx(5.0, abs=0.06)
+
+
+def test_coherent_amplitude_weighs_reflections_by_their_strength_and_follows_their_phase():
+    y, x = _grid((240, 260))
+    image = 1 + 0.08 * np.cos(2 * np.pi * (KY * y + KX * x) + 0.01 * y**2) + 0.06 * np.cos(2 * np.pi * 2.9 * y + 2.0)
+    spectrum = ImageSpectrum(image.astype(np.float32), PIXEL)
+    both, _ = coherent_amplitude(spectrum, [Reflection(KY, KX, 50.0), Reflection(2.9, 0.0, 30.0)])
+    assert both[5:-5, 5:-5] == pytest.approx(0.05, rel=0.06)
+
+
+def test_bragg_power_is_that_of_the_fringes_and_the_floor_that_of_the_noise():
+    found = bragg_map(ImageSpectrum(_half_crystal(noise=0.3), PIXEL), [Reflection(KY, KX, 50.0)])
+    depth = np.arange(len(found.power)) * found.step[0]
+    excess = (found.power - found.floor)[:, 5:-5].mean(axis=1)
+    assert excess[depth < 3.5].mean() == pytest.approx(0.05**2, rel=0.15)
+    assert abs(excess[depth > 7.0].mean()) < 0.1 * 0.05**2
 
 
 def test_lattice_is_removed_and_brightness_kept():

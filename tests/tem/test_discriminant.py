@@ -42,6 +42,21 @@ def test_ratio_changes_sign_at_the_middle_of_a_blurred_boundary():
     assert DEPTH[int(np.argmax(mean))] == pytest.approx(0.0, abs=0.1)
 
 
+def test_a_feature_whose_strength_drifts_is_halved_where_it_is():
+    columns = 160
+    rng = np.random.default_rng(5)
+    strength = 1.0 + 0.5 * np.sin(2 * np.pi * np.arange(columns) / 40)
+    share = 0.5 * (1 - np.tanh(DEPTH / 0.5))[:, None]
+    feature = (share * strength + rng.normal(0, 0.1, (DEPTH.size, columns)))[None]
+
+    def edge(drift):
+        found = discriminate(feature, *_seeds(columns), 0.05, 0.5, drift)
+        return DEPTH[np.cumsum(found.ratio, axis=0).argmax(axis=0)]
+
+    assert np.std(edge([3.0])) < 0.5 * np.std(edge([8.0]))
+    assert np.array_equal(edge([8.0]), edge(None))
+
+
 def test_sides_without_seeds_have_no_discriminant():
     features = _two_sides(np.random.default_rng(4))
     inner, outer = _seeds(60)

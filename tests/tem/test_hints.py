@@ -173,5 +173,5 @@ def test_an_image_without_nearer_to_others_has_none():
     assert not others[64][at < 10.0].any()
 
 
-def test_a_map_of_nothing_has_no_amplitude():
-    assert not BraggMap.nothing((3, 4), (0.1, 0.1)).amplitude.any()
+def test_a_map_of_nothing_has_no_power():
+    assert not BraggMap.nothing((3, 4), (0.1, 0.1)).power.any()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,6 +41,7 @@ def discriminate(
     outer: NDArray[np.bool_],
     depth_step: float,
     column_step: float,
+    drift: Sequence[float] | None = None,
 ) -> Discriminant | None:
     """Fisher's linear discriminant between two seeded sides.
 
@@ -55,6 +57,8 @@ def discriminate(
         Seeds of the two sides.
     depth_step, column_step : float
         Steps in nm.
+    drift : sequence of float, optional
+        Length in nm (sigma) along the interface over which the sides' means of each feature drift; DRIFT if absent.
 
     Returns
     -------
@@ -67,7 +71,8 @@ def discriminate(
     if min(np.count_nonzero(side) for side in sides) < 4 * run * 3:
         return None
     features = np.where(there, features, 0.0)
-    means = [_drifting_mean(features, side, column_step) for side in sides]
+    sigma = np.array(drift or [DRIFT] * len(features)) / column_step
+    means = [_drifting_mean(features, side, sigma) for side in sides]
     scatter, shared = _scatter(features, sides, means, run)
     difference = means[0] - means[1]
     typical = np.mean(difference, axis=1)
@@ -84,17 +89,21 @@ def discriminate(
     return Discriminant(ratio, float(np.sqrt(squared / shared)), typical * weight / squared)
 
 
-def _drifting_mean(features: NDArray[np.float64], side: NDArray[np.bool_], column_step: float) -> NDArray[np.float64]:
+def _drifting_mean(
+    features: NDArray[np.float64], side: NDArray[np.bool_], sigma: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """Mean of each feature over a side's seeds, drifting along the interface; shape (n_features, n_s)."""
     count = side.sum(axis=0).astype(float)
     total = np.einsum("fvs,vs->fs", features, side.astype(float))
-    sigma = DRIFT / column_step
-    weight = ndimage.gaussian_filter1d(count, sigma, mode="constant")
-    drifting = ndimage.gaussian_filter1d(total, sigma, axis=1, mode="constant")
-    overall = total.sum(axis=1, keepdims=True) / count.sum()
+    overall = total.sum(axis=1) / count.sum()
     # A pinch of the overall mean fills columns without seeds.
     pinch = 1e-3 * float(count.sum()) / len(count)
-    return np.asarray((drifting + pinch * overall) / (weight + pinch))
+    means = np.empty(total.shape)
+    for number, width in enumerate(sigma):
+        weight = ndimage.gaussian_filter1d(count, width, mode="constant")
+        drifting = ndimage.gaussian_filter1d(total[number], width, mode="constant")
+        means[number] = (drifting + pinch * overall[number]) / (weight + pinch)
+    return means
 
 
 def _scatter(

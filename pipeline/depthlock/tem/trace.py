@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from depthlock.tem.boundaries import ordered_boundaries
-from depthlock.tem.demodulation import BraggMap, ImageSpectrum
-from depthlock.tem.discriminant import Discriminant, discriminate
+from depthlock.tem.demodulation import BraggMap, ImageSpectrum, coherent_amplitude
+from depthlock.tem.discriminant import DRIFT, Discriminant, discriminate
 from depthlock.tem.field import Field
 from depthlock.tem.illumination import gain_over_sides
 from depthlock.tem.lattice import Reflection
@@ -43,6 +43,9 @@ LEAST_STROKES = 8.0
 
 NEAR = 1.0
 """Distance in nm from a boundary within which it must be seen."""
+
+PATCHES = 3.0
+"""Length in nm (sigma) along the interface over which the strength of the fringes drifts: they come in patches."""
 
 CLEAR = 0.7
 """Distance in nm from a boundary within which no seed is taken: blur, overlap and windows mix the sides there."""
@@ -83,7 +86,7 @@ def make_fields(
     brightness = spectrum.brightness(reflections)
     extent = brightness.extent
 
-    def field(mask: NDArray[np.bool_], step: tuple[float, float]) -> Field:
+    def field(mask: NDArray[np.bool_ | np.float32], step: tuple[float, float]) -> Field:
         return Field(mask.astype(np.float32), step, extent)
 
     drawn = None
@@ -93,7 +96,7 @@ def make_fields(
     return Fields(
         brightness,
         textures,
-        Field(bragg.amplitude, bragg.step, extent),
+        Field(*coherent_amplitude(spectrum, reflections), extent) if reflections else field(bragg.power, bragg.step),
         None if hidden is None else field(hidden, spectrum.pixel),
         drawn,
         None if others is None or not others.any() else field(others, bragg.step),
@@ -232,7 +235,8 @@ def trace_layer(
         crystal, layer, outside = seeds
         # The lattice says nothing of where the layer ends.
         plain = lit.values[:-1]
-        inner_side = discriminate(lit.values if use_bragg else plain, crystal, layer, lit.depth_step, lit.column_step)
+        values, drift = (lit.values, (DRIFT,) * len(plain) + (PATCHES,)) if use_bragg else (plain, None)
+        inner_side = discriminate(values, crystal, layer, lit.depth_step, lit.column_step, drift)
         outer_side = discriminate(plain, layer, outside, lit.depth_step, lit.column_step)
         if inner_side is None or outer_side is None:
             return trace
