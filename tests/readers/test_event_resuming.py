@@ -91,6 +91,7 @@ def test_another_file_starts_anew(tmp_path: Path) -> None:
     spill = event_spill.Spill.begun(folder, source.header.row_shape, iter(source.blocks(0)))
     spill.save({"fingerprint": "of another file", "place": source.end})
     spill.close()
+    (folder / "of a group shared out once more").mkdir()
     made.write_grd(raw, ions(700))
     convert_to_events(raw, target, EventsOptions())
     assert validate_events(target).ions == 700

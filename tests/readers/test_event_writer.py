@@ -113,6 +113,15 @@ def test_counts_above_255(tmp_path: Path) -> None:
     assert open_events(path)["count"].values.tolist() == [70000, 255]
 
 
+@pytest.mark.parametrize("memory", [1, 10**6])
+def test_counts_beyond_32_bits_are_refused(tmp_path: Path, memory: int) -> None:
+    most = EventBlock(np.array([5]), np.array([7]), np.array([(1 << 32) - 1]))
+    write_events(tmp_path / "most.h5", [most], HEADER, memory_words=memory)
+    assert open_events(tmp_path / "most.h5")["count"].values.tolist() == [(1 << 32) - 1]
+    with pytest.raises(ValueError, match=f"a cell counts {1 << 32} ions"):
+        write_events(tmp_path / "x.h5", [most, EventBlock(np.array([5]), np.array([7]))], HEADER, memory_words=memory)
+
+
 def test_a_failure_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "events.h5"
     path.write_bytes(b"old")

@@ -197,9 +197,9 @@ class Spill:
             self._wide = True
             self._make_pages()
         self.ions += mass_bin.size if block.count is None else int(count.sum(dtype=np.int64))
-        # One block waits while the others are shared out.
+        # Some blocks wait while others are shared out.
         self._running = [task for task in self._running if not _ended(task)]
-        if len(self._running) > workers():
+        if len(self._running) > 2 * workers():
             self._running.pop(0).result()
         self._running.append(self._threads.submit(self._share_out, mass_bin, pixel_id, count, low, high))
 
