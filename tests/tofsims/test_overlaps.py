@@ -3,6 +3,7 @@ import pytest
 
 from depthlock.model.ions import Ion
 from depthlock.tofsims.calibration import Calibration
+from depthlock.tofsims.lookalikes import Lookalike
 from depthlock.tofsims.overlaps import fit_peak
 from depthlock.tofsims.peak_model import Surroundings, fit_region
 from depthlock.tofsims.peak_shape import PeakShape, PeakWidths
@@ -67,6 +68,26 @@ def test_a_lone_peak_keeps_its_ions_whatever_its_wings():
 def test_only_simple_ions_are_suspected_in_a_lone_peak():
     fit = fitted({"SO2CF3-": 20000}, 5000.0, 0, wings=0.04)
     assert [one.label for one in fit.components] == ["SO2CF3-"]
+
+
+def test_what_is_known_to_stand_beside_a_peak_is_not_counted_as_it():
+    main = Ion.parse("SO2CF3-")
+    sulphur, oxygen = main.mz + 1.99580, main.mz + 2.00425
+    around = surroundings(7500.0)
+    heavy = Ion("SO2CF3- M+2", main.formula, -1, sulphur)
+    low, channel, channels = fit_region(heavy, around)
+    edges = low + channel * np.arange(channels + 1, dtype=np.float64)
+    place, beside = (float(SCALE.position(mz)) for mz in (sulphur, oxygen))
+    width = around.widths.fwhm(place)
+    expected = 0.3 + 1250 * SHAPE.shares(edges, place, width) + 115 * SHAPE.shares(edges, beside, width)
+    known = [Lookalike("isotopes of SO2CF3-", oxygen, 1.0)]
+    pulls = []
+    for seed in range(6):
+        counts = np.random.default_rng(seed).poisson(expected).astype(np.float64)
+        data = CountData(counts, np.ones(channels), np.zeros(channels))
+        fit = fit_peak(heavy, edges, data, around, main.mz, known)
+        pulls.append((fit.ions[0] - 1250) / np.sqrt(fit.covariance[0, 0]))
+    assert np.abs(np.mean(pulls)) < 0.8
 
 
 def test_a_hidden_neighbour_may_pull_the_maximum():

@@ -14,7 +14,7 @@ from depthlock.tofsims.scan_survey import ScanSurvey
 BELIEVED = 5.0
 """Twice the gain in log-evidence from which a drift is believed."""
 
-FAR = 3.0
+FAR = 2.0
 """Standard errors by which a believed path must leave its mean somewhere."""
 
 _IONS_A_CELL = 12.0

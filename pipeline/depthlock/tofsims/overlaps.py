@@ -117,7 +117,7 @@ def fit_peak(
     main_mz : float
         When the peak is an isotopologue, the m/z in Da of its main one: its isotopologues are no look-alikes.
     beside : sequence of Lookalike
-        Those of them that stand apart from the peak, to be fitted with it.
+        Those of them that stand apart from the peak: they are fitted with it whether the counts ask for them or not.
 
     Returns
     -------
@@ -138,9 +138,13 @@ def fit_peak(
     near += beside
     own_cost = composition_cost(ion.elements, frozenset(around.elements) | frozenset(ion.elements))
     limit = min(own_cost + _PLAUSIBLE, MOST_SUSPECT)
-    alone = (expected_component(ion.label, ion.mz, 1.0, around),)
+    guess = 0.05 * float(data.values.sum())
+    # What is known to be there is in the fit from the start, and stays.
+    known = tuple(expected_component(one.label, one.mz, guess, around) for one in beside)
+    alone = (expected_component(ion.label, ion.mz, 1.0, around), *known)
     model, fit = grown_from(alone, near, edges, data, around, fwhm)
-    seen = at_found_peaks(ion, near, edges, float(data.values.sum()), around)
+    others = [one for one in near if one not in beside]
+    seen = at_found_peaks(ion, others, edges, float(data.values.sum()), around)
     if seen:
         # Taken one by one, formulas between two peaks may come first and never leave: so begin with the peaks, too.
         other, trial = grown_from((*alone, *seen), near, edges, data, around, fwhm)
