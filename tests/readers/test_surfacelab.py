@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -158,3 +159,44 @@ def test_describe(real_data: Path) -> None:
     assert facts["profiles"] == "1 total, 10 sum, 112 ion, 9 ratio"
     assert facts["sputter time"] == "0 to 2000.58 s, every 5.867 s"
     assert "342 is incomplete" in facts["notes"][0]
+
+
+_AS_SAVED = {
+    "semicolons": lambda text: text.replace("\t", ";").encode("latin-1"),
+    "commas for points": lambda text: re.sub(r"(?<=\d)\.(?=\d)", ",", text).encode("latin-1"),
+    "UTF-16": lambda text: text.encode("utf-16"),
+    "UTF-8 with mark": lambda text: text.encode("utf-8-sig"),
+    "CR": lambda text: text.replace("\r\n", "\n").replace("\n", "\r").encode("latin-1"),
+}
+
+
+@pytest.mark.parametrize("saved", _AS_SAVED)
+def test_what_a_spreadsheet_saved_again_reads_the_same(saved: str, real_data: Path, tmp_path: Path) -> None:
+    original = real_data / FOLDER / "I231114zf_A_MAPI_1f-LC_pos-12 - NF.txt"
+    path = tmp_path / "profile.txt"
+    path.write_bytes(_AS_SAVED[saved](original.read_bytes().decode("latin-1")))
+    again, first = registry.read(path), registry.read(original)
+    np.testing.assert_array_equal(again["intensity"].values, first["intensity"].values)
+    np.testing.assert_array_equal(again["sputter_time"].values, first["sputter_time"].values)
+    assert again["ion"].values.tolist() == first["ion"].values.tolist()
+
+
+def test_times_in_minutes_become_seconds(real_data: Path, tmp_path: Path) -> None:
+    original = real_data / FOLDER / "I231114zf_A_MAPI_1f-LC_pos-12 - NF.txt"
+    text = original.read_bytes().decode("latin-1")
+    path = tmp_path / "profile.txt"
+    path.write_bytes(text.replace("Sputter Time (s)", "Sputter Time (min)").encode("latin-1"))
+    assert registry.read(path)["sputter_time"].values == pytest.approx(
+        60.0 * registry.read(original)["sputter_time"].values
+    )
+    path.write_bytes(text.replace("Sputter Time (s)", "Sputter Time (scans)").encode("latin-1"))
+    with pytest.raises(ReadError, match="the sputter time is in 'scans'"):
+        registry.read(path)
+
+
+def test_columns_apart_by_blanks_are_refused_by_their_titles(real_data: Path, tmp_path: Path) -> None:
+    original = real_data / FOLDER / "I231114zf_A_MAPI_1f-LC_pos-12 - NF.txt"
+    path = tmp_path / "profile.txt"
+    path.write_bytes(original.read_bytes().replace(b"\t", b"  "))
+    with pytest.raises(ReadError, match="column titles has 1 columns"):
+        registry.read(path)

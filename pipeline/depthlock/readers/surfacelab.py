@@ -18,10 +18,13 @@ from numpy.typing import NDArray
 
 from depthlock.model.errors import ReadError
 from depthlock.readers.surfacelab_names import ProfileName, parse_name
-from depthlock.readers.text import number
+from depthlock.readers.text import decode, number, split_lines
 
 FIRST_COLUMNS = ("data point", "sputter time", "dose", "fluence")
-ENCODING = "latin-1"
+
+_SEPARATORS = ("\t", ";", ",")
+_SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0}
+"""Seconds in the units of time that a title may state."""
 
 EXPECTED_COUNTS = 5.0
 """Mean of the five rows before, from which on a zero is impossible by chance (probability exp(-5) a channel)."""
@@ -37,7 +40,7 @@ def recognises(path: Path, head: bytes) -> bool:
     ReadError
         For a table of cluster size and beam current, which SurfaceLab writes too and which is no profile.
     """
-    text = head.decode(ENCODING)
+    text = decode(head)
     if "\0" in text:
         return False
     if text.startswith("Cluster Size\tCurrent"):
@@ -60,13 +63,14 @@ class _Table:
     rows: NDArray[np.float64]
 
 
-def _fields(line: str) -> list[str]:
-    return line.rstrip("\r\n").split("\t")
+def _separator(titles: str) -> str:
+    """What stands between the column titles: tabs as SurfaceLab writes them, or what a spreadsheet made of them."""
+    return max(_SEPARATORS, key=titles.count)
 
 
 def _lines(path: Path) -> list[str]:
     try:
-        return path.read_bytes().decode(ENCODING).splitlines()
+        return split_lines(decode(path.read_bytes()))
     except OSError as error:
         raise ReadError(f"the file cannot be opened: {error.strerror or error}", where=str(path)) from error
 
@@ -81,15 +85,26 @@ def _table(path: Path) -> _Table:
             where=str(path),
             hint=_AGAIN,
         )
-    titles, masses, names = (_fields(lines[title_at - back]) for back in range(3))
+    separator = _separator(lines[title_at])
+    titles, masses, names = (lines[title_at - back].split(separator) for back in range(3))
     where = f"{path}:{title_at + 1}"
+    if len(titles) <= len(FIRST_COLUMNS):
+        raise ReadError(
+            f"the line of column titles has {len(titles)} columns",
+            expected="columns separated by tabs, semicolons or commas: data point, time, dose, fluence, profiles",
+            where=where,
+            hint=_AGAIN,
+        )
     for found, wanted in zip(titles, FIRST_COLUMNS, strict=False):
         if wanted not in found.lower():
             raise ReadError(f"a column is called '{found}'", expected=wanted, where=where, hint=_AGAIN)
-    if "(s)" not in titles[1] or len(titles) != len(names) or len(titles) != len(masses):
+    unit = titles[1].partition("(")[2].partition(")")[0].strip()
+    if unit not in _SECONDS:
+        raise ReadError(f"the sputter time is in '{unit}'", expected=" or ".join(_SECONDS), where=where, hint=_AGAIN)
+    if len(titles) != len(names) or len(titles) != len(masses):
         raise ReadError(
             f"the header lines have {len(names)}, {len(masses)} and {len(titles)} columns",
-            expected="three lines of equal length, the sputter time in s",
+            expected="three lines of equal length",
             where=where,
             hint=_AGAIN,
         )
@@ -106,12 +121,14 @@ def _table(path: Path) -> _Table:
                 where=where,
                 hint="export intensities, not normalised or scaled values",
             )
+    rows = _rows(lines, title_at + 1, separator, len(titles), columns, path)
+    rows[:, 1] *= _SECONDS[unit]
     return _Table(
         names=[parse_name(names[at]) for at in columns],
         written=[names[at].strip() for at in columns],
         masses=np.array([_mass(masses[at], f"{path}:{title_at}") for at in columns]),
         remarks=[line.lstrip("# ").strip() for line in lines[: title_at - 2] if line.strip("# \t")],
-        rows=_rows(lines, title_at + 1, len(titles), columns, path),
+        rows=rows,
     )
 
 
@@ -124,14 +141,16 @@ def _mass(text: str, where: str) -> float:
     return value
 
 
-def _rows(lines: list[str], first: int, width: int, columns: list[int], path: Path) -> NDArray[np.float64]:
+def _rows(
+    lines: list[str], first: int, separator: str, width: int, columns: list[int], path: Path
+) -> NDArray[np.float64]:
     """Index, time, dose, fluence and the profiles, one line a row."""
     rows: list[list[float]] = []
     wanted = [*range(len(FIRST_COLUMNS)), *columns]
     for line_number, line in enumerate(lines[first:], start=first + 1):
         if not line.strip():
             continue
-        fields = _fields(line)
+        fields = line.split(separator)
         if len(fields) != width:
             raise ReadError(
                 f"the row has {len(fields)} of {width} columns: the file is cut short or was edited",
