@@ -76,3 +76,22 @@ def test_filters_are_unbiased_for_any_part_of_the_data() -> None:
 def test_no_line_on_the_axis_is_none() -> None:
     assert fit_spectrum(np.ones(50), 30.0 + 0.01 * np.arange(50), ("F",), 0.13) is None
     assert fit_spectrum(np.zeros(1020), ENERGIES, ("F",), 0.13) is None
+
+
+def test_lines_of_another_shape_are_told() -> None:
+    """A detector that loses a tenth of a line's charge leaves a tail that no Gaussian describes."""
+    rng = np.random.default_rng(2)
+    energies = np.arange(-0.1, 5.0, 0.01)
+    edges = np.append(energies - 0.005, energies[-1] + 0.005)
+    (family,) = line_families()["Si"]
+    shape = Detector(0.13).shape(family, edges)
+    tail = 0.1 * np.convolve(shape, np.exp(-np.arange(60) / 10.0)[::-1] / 10.0, mode="full")[59 : 59 + shape.size]
+    clean, tailed = (
+        fit_spectrum(rng.poisson(1e5 * counts + 5.0).astype(float), energies, ("Si",), 0.13)
+        for counts in (shape, 0.9 * shape + tail)
+    )
+    assert clean is not None
+    assert tailed is not None
+    assert clean.misfit[0] < 2.0
+    assert tailed.misfit[0] > 3.0
+    assert clean.shape_error[0] < tailed.shape_error[0]

@@ -11,7 +11,7 @@ import pytest
 
 from depthlock.model.contracts import check
 from depthlock.model.errors import ReadError
-from depthlock.readers import registry
+from depthlock.readers import eds_spectra, registry
 
 
 @pytest.mark.parametrize(
@@ -40,9 +40,10 @@ def write_hspy(path: Path, counts: np.ndarray, units: str = "keV", length: str =
 
     axes: list[dict[str, Any]] = [
         {"name": "height", "size": counts.shape[0], "scale": 0.5, "offset": 0.0, "units": length, "navigate": True},
-        {"name": "width", "size": counts.shape[1], "scale": 0.5, "offset": 0.0, "units": length, "navigate": True},
-        {"name": "Energy", "size": counts.shape[2], "scale": 0.01, "offset": -0.2, "units": units, "navigate": False},
+        {"name": "width", "size": counts.shape[-2], "scale": 0.5, "offset": 0.0, "units": length, "navigate": True},
+        {"name": "Energy", "size": counts.shape[-1], "scale": 0.01, "offset": -0.2, "units": units, "navigate": False},
     ]
+    axes = axes[-counts.ndim :]
     for number, axis in enumerate(axes):
         axis.update(index_in_array=number, is_binned=False, _type="UniformDataAxis")
     metadata = {
@@ -84,6 +85,24 @@ def test_a_cube_without_energies_is_no_spectrum_image(tmp_path: Path) -> None:
     path = write_hspy(tmp_path / "map.hspy", np.ones((5, 5, 40), dtype=np.uint8), units="nm")
     with pytest.raises(ReadError):
         registry.find(path)
+
+
+def test_a_line_scan_is_told(tmp_path: Path) -> None:
+    path = write_hspy(tmp_path / "scan.hspy", np.ones((6, 40), dtype=np.uint8))
+    assert registry.find(path).name == "eds_spectra"
+    with pytest.raises(ReadError, match="line scan"):
+        registry.read(path)
+
+
+def test_a_large_bruker_map_is_summed_and_says_so(real_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = real_data / "eds" / "P45_the_default_job.bcf"
+    whole = registry.read(path)
+    monkeypatch.setattr(eds_spectra, "MOST_BYTES", whole["counts"].nbytes // 3)
+    summed = registry.read(path)
+    assert summed["counts"].shape[:2] == (38, 50)
+    assert summed.attrs["pixel_size_nm"] == pytest.approx([2.0 * size for size in whole.attrs["pixel_size_nm"]])
+    assert float(summed["counts"].astype(float).sum()) == float(whole["counts"].astype(float).sum())
+    assert any("2 x 2 pixels are summed" in note for note in summed.attrs["notes"])
 
 
 def survives(path: Path) -> bool:

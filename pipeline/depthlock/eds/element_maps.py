@@ -18,6 +18,9 @@ from depthlock.model.errors import MeasurementError
 OVERLAPPING = 0.3
 """Correlation of two lines' counts from which the maps depend on each other."""
 
+POOR_FIT = 3.0
+"""Mean squared departure over the Poisson variance at a line from which its shape is not described."""
+
 ROWS_AT_ONCE = 2**25
 """Numbers of a spectrum image that are worked on at once."""
 
@@ -46,6 +49,8 @@ class ElementMaps:
     pixel : tuple of float
         Size (y, x) in nm.
     source : str
+    shape_error : tuple of float
+        Relative standard error of each element's counts from its lines' shapes, common to all pixels; empty if none.
     spectrum : xr.Dataset or None
         Sum spectrum and its fit.
     notes : tuple of str
@@ -60,6 +65,7 @@ class ElementMaps:
     haadf: NDArray[np.float64] | None
     pixel: tuple[float, float]
     source: str
+    shape_error: tuple[float, ...] = ()
     spectrum: xr.Dataset | None = None
     notes: tuple[str, ...] = field(default=())
 
@@ -153,6 +159,7 @@ def _line_maps(measured: xr.Dataset, elements: Sequence[str]) -> ElementMaps:
         haadf=_haadf(measured),
         pixel=pixel,
         source=source,
+        shape_error=tuple(float(fit.shape_error[number]) for number, _ in chosen),
         spectrum=_described(fit, total, energies),
         notes=_notes(measured, good),
     )
@@ -174,7 +181,8 @@ def _chosen_lines(fit: SpectrumFit, wanted: Sequence[str]) -> list[tuple[int, st
             for other in np.nonzero(np.abs(correlation[number]) > OVERLAPPING)[0]
             if other != number and fit.significance[other] > SHOWN
         ]
-        chosen.append((number, ";".join(f"overlap:{label}" for label in others)))
+        flags = [f"overlap:{label}" for label in others] + ["poor_fit"] * bool(fit.misfit[number] > POOR_FIT)
+        chosen.append((number, ";".join(flags)))
     order = {name: place for place, name in enumerate(wanted)}
     return sorted(chosen, key=lambda item: order.get(fit.families[item[0]].element, len(order)))
 

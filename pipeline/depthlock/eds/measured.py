@@ -128,7 +128,9 @@ def measure_maps(
     if k_factors:
         region = np.where(inside, 0, -1)
         sums = maps.counted.summed(region, 1)
-        percent = atomic_percent(maps.elements, sums.net[:, 0], sums.variance[:, 0], k_factors, k_factor_std)
+        counts = sums.net[:, 0]
+        variance = sums.variance[:, 0] + (counts * (np.array(maps.shape_error) if maps.shape_error else 0.0)) ** 2
+        percent = atomic_percent(maps.elements, counts, variance, k_factors, k_factor_std)
         quantities["atomic_percent"] = {
             element: flagged(_at(percent, number), maps.flags[number], *common)
             for number, element in enumerate(maps.elements)

@@ -55,6 +55,9 @@ class SpectrumFit:
         Of `amounts` without the bound at 0, from the Fisher information.
     detector : Detector
         With the fitted energy axis and resolution.
+    misfit : ndarray, shape (n_families,)
+        Mean squared departure over the Poisson variance within a FWHM of each family's main line; 1 where the shapes
+        are right.
     """
 
     families: tuple[LineFamily, ...]
@@ -63,6 +66,14 @@ class SpectrumFit:
     amounts: NDArray[np.float64]
     covariance: NDArray[np.float64]
     detector: Detector
+    misfit: NDArray[np.float64]
+
+    @property
+    def shape_error(self) -> NDArray[np.float64]:
+        """Relative standard error of the families' counts from shapes that are not quite right, shape (n_families,)."""
+        count = len(self.families)
+        variance = np.maximum(self.misfit - 1.0, 0.0) * np.diag(self.covariance)[:count]
+        return np.asarray(np.sqrt(variance) / np.maximum(self.amounts[:count], 1.0))
 
     @property
     def expected(self) -> NDArray[np.float64]:
@@ -210,7 +221,12 @@ def _fit(
     amounts, design = _amounts(counts, edges, families, background, detector)
     information = design.T @ (design / _floored(design @ amounts)[:, None])
     covariance = np.asarray(np.linalg.pinv(information, hermitian=True), dtype=np.float64)
-    return SpectrumFit(families, channels, design, amounts, covariance, detector)
+    expected = design @ amounts
+    squares = (counts - expected) ** 2 / _floored(expected)
+    centres = 0.5 * (edges[1:] + edges[:-1])
+    near = [np.abs(centres - one.energies[0]) < detector.fwhm(one.energies[0]) for one in families]
+    misfit = np.array([float(squares[window].mean()) if window.any() else 1.0 for window in near])
+    return SpectrumFit(families, channels, design, amounts, covariance, detector, misfit)
 
 
 def _floored(expected: NDArray[np.float64]) -> NDArray[np.float64]:

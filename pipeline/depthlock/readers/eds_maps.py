@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from depthlock.model.errors import ReadError
-from depthlock.readers.eds_planes import Plane, fitted_plane, hyperspy_signals, is_hyperspy, line_of, read_plane
+from depthlock.readers.eds_planes import Plane, fitted_plane, hyperspy_signals, is_hyperspy, is_map, line_of, read_plane
 from depthlock.readers.hdf5_access import HDF5_SIGNATURE
 
 SAME_SCALE = 0.02
@@ -22,7 +22,7 @@ def recognises(path: Path, head: bytes) -> bool:
     if not head.startswith(HDF5_SIGNATURE) or not is_hyperspy(path):
         return False
     try:
-        return any(len(signal["axes"]) == 2 and line_of(signal) for signal in hyperspy_signals(path))
+        return any(is_map(signal) and line_of(signal) for signal in hyperspy_signals(path))
     except ReadError:
         return False
 

@@ -61,6 +61,12 @@ def hyperspy_signals(path: Path) -> list[dict[str, Any]]:
         return signals
 
 
+def is_map(signal: dict[str, Any]) -> bool:
+    """Whether a signal is an image: two axes, none of energy, as a line scan of spectra has one."""
+    units = {str(axis.get("units") or "").strip().lower() for axis in signal["axes"]}
+    return len(signal["axes"]) == 2 and not units & {"kev", "ev"}
+
+
 def line_of(signal: dict[str, Any]) -> str:
     """The one X-ray line that a signal of a single map names, or its one element; empty if there is none."""
     sample = signal.get("metadata", {}).get("Sample", {})
@@ -82,7 +88,7 @@ def read_plane(path: Path) -> Plane:
     with path.open("rb") as stream:
         head = stream.read(64)
     if head.startswith(HDF5_SIGNATURE) and is_hyperspy(path):
-        flat = [signal for signal in hyperspy_signals(path) if len(signal["axes"]) == 2]
+        flat = [signal for signal in hyperspy_signals(path) if is_map(signal)]
         if not flat:
             raise ReadError(
                 "the HyperSpy file holds no single map",

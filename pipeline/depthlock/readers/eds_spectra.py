@@ -23,6 +23,9 @@ from depthlock.readers.image_scale import Axis, pixel_size_nm
 
 _COPY = "copy or export the file again"
 
+MOST_BYTES = 2**31
+"""Size of a Bruker spectrum image in memory from which pixels are summed: its reader unpacks all of it at once."""
+
 _KEV = {"kev": 1.0, "ev": 1e-3}
 
 
@@ -47,7 +50,7 @@ def _format_of(path: Path, head: bytes) -> _Format | None:
 
 
 def recognises(path: Path, head: bytes) -> bool:
-    """Whether a file holds spectra over an image.
+    """Whether a file holds spectra over an image, or over a line, which `read` refuses with its reason.
 
     Raises
     ------
@@ -66,7 +69,8 @@ def recognises(path: Path, head: bytes) -> bool:
             if dm_tags.fault(stream, path.stat().st_size):
                 return False  # the image reader tells what is wrong with it
     try:
-        return any(_is_spectra(signal) for signal in _signals(path, known))
+        signals = _signals(path, known)
+        return any(_is_spectra(signal) for signal in signals) or _has_line_scan(signals)
     except ReadError:
         return False
 
@@ -95,7 +99,17 @@ def _signals(path: Path, known: _Format) -> list[dict[str, Any]]:
     with third_party(known.title, path):
         reader = importlib.import_module(f"rsciio.{known.plugin}")
         signals: list[dict[str, Any]] = reader.file_reader(str(path), lazy=known.lazy)
+        summed = _to_sum(signals) if known.plugin == "bruker" else 1
+        if summed > 1:
+            signals = reader.file_reader(str(path), lazy=True, downsample=summed)
+            signals = [{**signal, "summed": summed} for signal in signals]
         return signals
+
+
+def _to_sum(signals: list[dict[str, Any]]) -> int:
+    """Pixels a side that are summed so that the largest spectrum image stays below MOST_BYTES."""
+    largest = max((signal["data"].nbytes for signal in signals if len(signal["axes"]) == 3), default=0)
+    return int(np.ceil(np.sqrt(largest / MOST_BYTES)))
 
 
 def _energy_axis(signal: dict[str, Any]) -> int | None:
@@ -110,6 +124,10 @@ def _energy_axis(signal: dict[str, Any]) -> int | None:
 
 def _is_spectra(signal: dict[str, Any]) -> bool:
     return len(signal["axes"]) == 3 and _energy_axis(signal) is not None
+
+
+def _has_line_scan(signals: list[dict[str, Any]]) -> bool:
+    return any(len(signal["axes"]) == 2 and _energy_axis(signal) is not None for signal in signals)
 
 
 def _load(path: Path) -> tuple[_Format, dict[str, Any], list[dict[str, Any]]]:
@@ -127,10 +145,12 @@ def _load(path: Path) -> tuple[_Format, dict[str, Any], list[dict[str, Any]]]:
     spectra = [signal for signal in signals if _is_spectra(signal)]
     if not spectra:
         raise ReadError(
-            f"the {known.title} file holds no X-ray spectra over an image",
+            f"the {known.title} file holds "
+            + ("a line scan of X-ray spectra" if _has_line_scan(signals) else "no X-ray spectra over an image"),
             expected="a spectrum image with two axes of length and one of energy",
             where=str(path),
-            hint="name the file of the spectrum image, or element maps under 'maps:'",
+            hint="name the file of the spectrum image, or element maps under 'maps:'; a line scan shows no boundaries"
+            " along the layer",
         )
     images = [signal for signal in signals if len(signal["axes"]) == 2 and _energy_axis(signal) is None]
     return known, max(spectra, key=lambda one: int(np.prod(one["data"].shape))), images
@@ -199,6 +219,12 @@ def read(path: Path) -> xr.Dataset:
         {"counts": (("y", "x", "energy"), counts, {"units": "1"})},
         {**coords, "energy": ("energy", energy, {"units": "keV"})},
     )
+    summed = int(signal.get("summed", 1))
+    if summed > 1:
+        notes.append(
+            f"{path.name}: {summed} x {summed} pixels are summed, as the whole would take more than"
+            f" {MOST_BYTES / 2**30:.3g} GiB of memory"
+        )
     haadf, note = _dark_field(images, (counts.shape[0], counts.shape[1]))
     if haadf is not None:
         dataset["haadf"] = (("y", "x"), haadf, {"units": "1"})
