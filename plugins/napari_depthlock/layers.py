@@ -9,6 +9,7 @@ import xarray as xr
 
 from depthlock.report.eds_figures import element_colours, shown_elements
 from depthlock.report.style import colours
+from depthlock.report.tem_figures import HINT_COLOURS, LAYER_COLOUR, given_hints
 from depthlock.workflow.results import SessionResults
 from napari_depthlock.volumes import Volume, component_volumes, ion_volumes
 
@@ -21,6 +22,9 @@ VIEWS = {
     "eds": "STEM-EDS maps",
 }
 """The views of a sample."""
+
+POSITION = "layer_at"
+"""The hint that is points, not lines."""
 
 IN_DEPTH = ("tofsims", "components")
 """Views of volumes, which can be seen in 3-D."""
@@ -133,8 +137,28 @@ def tem_layers(thickness: xr.Dataset, mark: dict[str, Any]) -> list[LayerData]:
             if len(path) > 1:
                 line = {**common, "name": f"{edge} boundary {image}", "shape_type": "path", "edge_color": colour}
                 layers.append(([path], {**line, "edge_width": 4, "face_color": "transparent"}, "shapes"))
+        for name, lines in given_hints(thickness, image).items():
+            layers.append(hint_layer(name, image, lines, common))
         offset += picture.shape[1] * (pixel or 1.0) * 1.05
     return layers
+
+
+def hint_name(name: str, image: int) -> str:
+    """Name of the layer with one kind of hint of one image."""
+    return f"hint {image}: {name}"
+
+
+def hint_layer(name: str, image: int, lines: list[Any], placed: dict[str, Any]) -> LayerData:
+    """One kind of hint over an image: points for the layer's rough position, lines for strokes; in pixels."""
+    named = {**placed, "name": hint_name(name, image)}
+    if name == POSITION:
+        points = np.asarray(lines, dtype=float).reshape(-1, 2)
+        return points, {**named, "face_color": LAYER_COLOUR, "symbol": "cross", "size": 30}, "points"
+    style = {"edge_color": HINT_COLOURS[name], "edge_width": 5, "face_color": "transparent", "opacity": 0.8}
+    if lines:
+        style["shape_type"] = "path"
+    paths = [np.asarray(line, dtype=float) for line in lines] or None
+    return paths, {**named, **style}, "shapes"
 
 
 def eds_layers(profile: xr.Dataset, mark: dict[str, Any]) -> list[LayerData]:

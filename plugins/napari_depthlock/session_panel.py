@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
 from depthlock.model.errors import DepthlockError
 from depthlock.workflow.jobs import plan_file
 from depthlock.workflow.results import SessionResults
+from napari_depthlock.hints_panel import HintsPanel
 from napari_depthlock.layers import IN_DEPTH, VIEWS, available_views, sample_layers
 from napari_depthlock.profile_panel import ProfilePanel
 from napari_depthlock.stages_panel import StagesPanel
@@ -50,12 +51,14 @@ class SessionPanel(QWidget):
         self.notice.setWordWrap(True)
         self.profiles = ProfilePanel(viewer)
         self.stages = StagesPanel()
+        self.hints = HintsPanel(viewer)
         self._lay_out()
         self.open_button.clicked.connect(self._choose)
         self.sample.currentTextChanged.connect(self._sample_chosen)
         self.view.currentTextChanged.connect(self._view_chosen)
         self.dimensions.toggled.connect(self._set_dimensions)
         self.stages.finished.connect(self._reload)
+        self.hints.saved.connect(self.stages.run)
         self._adopt_opened()
 
     def _lay_out(self) -> None:
@@ -68,6 +71,7 @@ class SessionPanel(QWidget):
         tabs = QTabWidget()
         tabs.addTab(self.profiles, "Profiles")
         tabs.addTab(self.stages, "Stages")
+        tabs.addTab(self.hints, "Hints")
         self.tabs = tabs
         self.setMaximumWidth(520)
         layout = QVBoxLayout(self)
@@ -135,6 +139,8 @@ class SessionPanel(QWidget):
         self._clear()
         for data, keywords, kind in layers:
             getattr(self.viewer, f"add_{kind}")(data, **keywords)
+        images = sum(keywords["name"].startswith("TEM ") for _, keywords, _ in layers)
+        self.hints.show_images(self.stages.session_file, self.sample.currentText(), images)
         self.dimensions.setEnabled(view in IN_DEPTH)
         self._set_dimensions(self.dimensions.isChecked())
 

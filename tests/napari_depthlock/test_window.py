@@ -84,6 +84,46 @@ def test_the_image_and_its_segmentation_share_one_scale(panel: Any, viewer: Any)
     assert ((colours[:, 0] - colours[:, 2]) > 30).mean() > 0.05  # the layer's yellow is on screen
 
 
+def test_hints_are_drawn_over_the_image_and_saved_in_the_session(
+    panel: Any, viewer: Any, sample_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import shutil
+
+    from depthlock.model.session_file import load_session
+    from depthlock.workflow.session_hints import save_hints
+
+    session = tmp_path / "new" / "session.yaml"
+    shutil.copytree(sample_data, session.parent, ignore=shutil.ignore_patterns("results"))
+
+    asked: list[bool] = []
+    assert not panel.hints.save_button.isEnabled()
+    panel.view.setCurrentIndex(panel.view.findData("tem"))
+    assert panel.hints.image.count() == sum(layer.name.startswith("TEM ") for layer in viewer.layers)
+    panel.hints.session_file = session
+    panel.hints.saved.disconnect()
+    panel.hints.saved.connect(lambda: asked.append(True))
+    strokes = panel.hints.draw("crystal")
+    assert (viewer.layers.selection.active, strokes.mode) == (strokes, "add_polyline")
+    np.testing.assert_allclose(strokes.scale, viewer.layers["TEM 0"].scale)
+    strokes.add_paths([np.array([[10.0, 20.0], [30.0, 1e6]])])
+    panel.hints.draw("layer_at").add([[40.0, 50.0]])
+    columns = viewer.layers["TEM 0"].data.shape[1]
+    told = {"crystal": [[(20.0, 10.0), (columns - 1.0, 30.0)]], "layer_at": [(50.0, 40.0)]}
+    assert panel.hints.drawn() == told
+    panel.hints.save()
+    assert asked == [True]
+    hints = load_session(session).session.samples["B-V2O5"].tem[0].hints
+    assert hints.crystal == (((20.0, 10.0), (columns - 1.0, 30.0)),)
+    assert hints.layer_at == ((50.0, 40.0),)
+    panel.hints.clear()
+    assert panel.hints.drawn() == {}
+    monkeypatch.setattr(panel.hints, "sample", "nobody")
+    panel.hints.save()
+    assert "no TEM image 0 of the sample nobody" in panel.hints.message.text()
+    save_hints(session, "B-V2O5", 0, {})
+    assert load_session(session).session.samples["B-V2O5"].tem[0].hints is None
+
+
 def test_another_sample_replaces_the_layers(panel: Any, viewer: Any) -> None:
     before = [layer.data for layer in viewer.layers]
     viewer.add_points([[0, 0, 0]], name="mine")

@@ -194,3 +194,12 @@ def test_mrc_scales(tmp_path: Path) -> None:
     for unset in (0.0, 1.0):
         mrc(path, unset)
         assert images.read(path).attrs["scale_source"] == "none"
+
+
+def test_an_opaque_picture_is_not_saturated(tmp_path: Path) -> None:
+    grey = np.random.default_rng(0).integers(20, 200, (40, 50), dtype=np.uint8)
+    opaque = np.dstack([grey, grey, grey, np.full_like(grey, 255)])
+    Image.fromarray(opaque).save(tmp_path / "opaque.png")
+    data = images.read(tmp_path / "opaque.png")
+    assert data.attrs["saturated_fraction"] == 0.0
+    np.testing.assert_allclose(data["image"], grey, atol=1e-3)

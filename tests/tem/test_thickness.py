@@ -184,9 +184,30 @@ def _ramp_without_outside(noise):
     return noise.poisson(200 * (0.7 + fringes + 0.01 * x))
 
 
+def _burnt_out(_):
+    image, _ = _image(50, orientation_deg=3.0)
+    return np.minimum(image["image"].values, np.quantile(image["image"].values, 0.6))
+
+
+def _reflections_of_a_diffraction_pattern(noise):
+    y, x = np.indices((400, 400)) - 200
+    spots = np.exp(-(((y + 19) % 38 - 19) ** 2) / 18 - ((x + 15) % 31 - 15) ** 2 / 18) * np.exp(-np.hypot(y, x) / 80)
+    return noise.poisson(3 + 3000 * spots)
+
+
+def _banner_alone(_):
+    image = np.zeros((400, 400))
+    image[350:356, 240:340] = 255
+    return image
+
+
 @pytest.mark.parametrize(
     ("make", "flag"),
     [
+        (_burnt_out, "saturated"),
+        (_reflections_of_a_diffraction_pattern, "no_"),
+        (_banner_alone, "saturated"),
+        (lambda noise: noise.poisson(50, (64, 64)), "no_crystal"),
         (lambda noise: noise.poisson(50, (400, 400)), "no_crystal"),
         (lambda noise: np.full((300, 300), 7.0), "no_contrast"),
         (lambda noise: np.clip(noise.poisson(50, (400, 400)), 0, 52), "saturated"),

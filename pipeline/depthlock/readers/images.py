@@ -145,7 +145,7 @@ def read(path: Path, frame: int | None = None) -> xr.Dataset:
         "frame": chosen,
         "bits": 8 * picture.data.dtype.itemsize if picture.data.dtype.kind != "b" else 1,
         "colour": int(picture.colour),
-        "saturated_fraction": _saturated(plane),
+        "saturated_fraction": _saturated(plane[..., :3] if picture.colour else plane),
         "notes": notes,
     }
     if size:

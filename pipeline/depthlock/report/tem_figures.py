@@ -103,7 +103,7 @@ def image_caption(thickness: xr.Dataset, image: int) -> str:
     )
     rows, columns = pixel_size(thickness, image)
     size = f"{columns:.4g} nm" if np.isclose(rows, columns, rtol=1e-4) else f"{columns:.4g} by {rows:.4g} nm"
-    if _hints(thickness, image):
+    if given_hints(thickness, image):
         segmentation = f"{segmentation} (dotted: red outside, yellow layer, blue crystal; cross: rough position)"
     marked = " (its ends in green)" if _burnt_in_bar(thickness, image) else ""
     return f"{shown} Segmentation: {segmentation}. Scale: {size} a pixel, {scale}{marked}."
@@ -161,7 +161,7 @@ def _mark_bar(axes: Axes, bar: list[float], rows: int) -> None:
         axes.plot([end - 0.5] * 2, [top - reach, bottom + reach], color=BAR_COLOUR, linewidth=0.8)
 
 
-def _hints(thickness: xr.Dataset, image: int) -> dict[str, list[Any]]:
+def given_hints(thickness: xr.Dataset, image: int) -> dict[str, list[Any]]:
     """The hints given for one image, rows and columns in pixels; empty without."""
     hints = thickness.attrs.get("hints", [])
     told: dict[str, list[Any]] = json.loads(hints[image]) if image < len(hints) and hints[image] else {}
@@ -170,7 +170,7 @@ def _hints(thickness: xr.Dataset, image: int) -> dict[str, list[Any]]:
 
 def _draw_hints(axes: Axes, thickness: xr.Dataset, image: int) -> None:
     """The strokes a person drew, dotted in the colours of their classes, and the layer's rough position."""
-    for name, lines in _hints(thickness, image).items():
+    for name, lines in given_hints(thickness, image).items():
         if name == "layer_at":
             rows, columns = np.transpose(lines)
             axes.plot(columns, rows, color=LAYER_COLOUR, marker="+", markersize=6, linestyle=":", linewidth=0.8)

@@ -53,7 +53,7 @@ FLAGS = {
     "not_in_sample": "this sample holds no such species",
     "region_not_measured": "this region was not measured at this level",
     "position_not_measured": "the line is too weak for a position",
-    "fringes_everywhere": "most fringes lie outside of the largest crystal, so its edge is not where they end",
+    "fringes_everywhere": "most fringes lie outside of the crystal, so its edge need not be where they end",
     "few_counts": "too few counts",
     "few_points": "too few points",
     "few_blocks": "too few independent blocks for the null distribution",

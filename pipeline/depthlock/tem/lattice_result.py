@@ -41,7 +41,7 @@ def lattice_spacing(images: Sequence[xr.Dataset], layers: list[Layer]) -> Quanti
         scale = float(image.attrs.get("pixel_size_std", 0.0))
         values.append(found.spacing)
         errors.append(float(np.hypot(found.spacing_std, found.spacing * np.hypot(SPACING_BIAS, scale))))
-        flags += [flag, str(image.attrs.get("scale_flag", ""))]
+        flags += [flag, str(image.attrs.get("scale_flag", "")), *(f for f in layer.flags if f == "saturated")]
     if not values:
         return Quantity(np.nan, np.nan, flag="used_as_scale" if rulers else "no_crystal")
     first = values[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TypedDict
 
 import numpy as np
@@ -24,6 +25,9 @@ from depthlock.tem.statistics import ThicknessStatistics, thickness_statistics
 
 SATURATED = 0.02
 """Share of pixels at the camera's limit above which brightness is no longer a measurement."""
+
+BURNT_OUT = 0.2
+"""Share of pixels at the limit above which no thickness is claimed: whole sides of a boundary may lie there."""
 
 LEAST_LENGTH = 8.0
 """Length in nm of interface below which a distribution is not to be trusted."""
@@ -178,19 +182,27 @@ def _measure(
     hints = Hints.read(image.attrs["hints"], pixel) if "hints" in image.attrs else None
     if hints is not None:
         flags = (*flags, "hinted")
-    return measure_layer(values, pixel, hidden=hidden, hints=hints, **settings).flagged(*flags)
+    layer = measure_layer(values, pixel, hidden=hidden, hints=hints, **settings).flagged(*flags)
+    return replace(layer, boundaries=None) if _clipped(image) > BURNT_OUT else layer
 
 
 def _image_flags(values: NDArray[np.float32], image: xr.Dataset) -> tuple[str, ...]:
     finite = values[np.isfinite(values)]
     if finite.size < 0.99 * values.size or min(values.shape) < 32 or float(np.ptp(finite)) == 0.0:
         return ("no_contrast",)
-    if "drawn_over" in image:
-        finite = values[np.isfinite(values) & ~image["drawn_over"].values]
-    clipped = max(float(np.mean(finite == finite.max())), float(np.mean(finite == finite.min())))
-    clipped = max(clipped, float(image.attrs.get("saturated_fraction", 0.0)))
     scale = filter(None, [str(image.attrs.get("scale_flag", ""))])
-    return (*(("saturated",) if clipped > SATURATED else ()), *scale)
+    return (*(("saturated",) if _clipped(image) > SATURATED else ()), *scale)
+
+
+def _clipped(image: xr.Dataset) -> float:
+    """Share of the pixels at the brightest or the darkest grey."""
+    values = image["image"].values
+    seen = np.isfinite(values)
+    if "drawn_over" in image:
+        seen &= ~image["drawn_over"].values.astype(bool)
+    finite = values[seen]
+    shares = [float(np.mean(finite == limit)) for limit in (finite.max(), finite.min())]
+    return max(*shares, float(image.attrs.get("saturated_fraction", 0.0)))
 
 
 def _streamline_draws(
