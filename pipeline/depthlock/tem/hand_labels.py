@@ -8,6 +8,7 @@ from scipy import ndimage
 
 from depthlock.tem.crystal import Crystal, crystal_edges
 from depthlock.tem.demodulation import ImageSpectrum
+from depthlock.tem.features import COLUMN
 from depthlock.tem.field import Field
 from depthlock.tem.labels import CRYSTAL, OUTSIDE
 from depthlock.tem.lattice import SHORTEST_SPACING, find_reflections
@@ -16,7 +17,6 @@ from depthlock.tem.measured import Boundaries, Layer
 from depthlock.tem.posterior import BoundaryPosterior
 from depthlock.tem.spacing import LatticeFit, fit_reflection
 from depthlock.tem.straighten import Axis, outward_sign, smooth_axis
-from depthlock.tem.trace import COLUMN
 from depthlock.tem.window_maps import window_maps
 from depthlock.tem.windows import windowed_spectra
 

@@ -11,6 +11,7 @@ from depthlock.tem.crystal import Crystal, crystal_edges, largest_crystal, neare
 from depthlock.tem.demodulation import BraggMap, ImageSpectrum, bragg_map
 from depthlock.tem.discriminant import Discriminant
 from depthlock.tem.edge_profile import Shift, boundary_shift
+from depthlock.tem.features import COLUMN, POINTS, Fields, StripFeatures, evenly_lit, make_fields, strip_features
 from depthlock.tem.fringes import local_fringes
 from depthlock.tem.hints import (
     Hints,
@@ -28,20 +29,7 @@ from depthlock.tem.posterior import BoundaryPosterior, sample_boundary
 from depthlock.tem.spacing import LatticeFit, fit_reflection
 from depthlock.tem.straighten import Axis, outward_sign, smooth_axis
 from depthlock.tem.threads import on_threads
-from depthlock.tem.trace import (
-    COLUMN,
-    POINTS,
-    Fields,
-    StripFeatures,
-    Trace,
-    around,
-    cumulative,
-    edge_sharpness,
-    evenly_lit,
-    make_fields,
-    strip_features,
-    trace_layer,
-)
+from depthlock.tem.trace import Trace, around, cumulative, edge_sharpness, trace_layer
 from depthlock.tem.watch import watch_boundaries
 from depthlock.tem.window_maps import WindowMaps, window_maps
 from depthlock.tem.windows import windowed_spectra
