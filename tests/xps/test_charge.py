@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from etch_series import options, simulate
+from etch_series import dataset, line_and_step, options, simulate
 from scipy.optimize import nnls
 
 from depthlock.xps.assign import assign_regions
@@ -76,3 +76,15 @@ def test_where_regions_charge_apart_the_axis_is_the_common_one_unless_a_line_is_
     assert asked.charge_shift.values == pytest.approx(0.0, abs=0.1)
     position = asked.sel(component="F 1s/MgF2").position.values
     assert position - position[0] == pytest.approx(extra, abs=0.1)
+
+
+def test_peaks_are_assigned_by_the_minima_not_by_the_steps_of_the_search() -> None:
+    """At high counts a tenth of an eV costs more than a small second line tells."""
+    energy = np.arange(680.0, 694.0, 0.1)
+    lines = ((689.13, 1.7, 5000.0), (685.35, 1.6, 180.0))
+    rate = 400.0 + sum(area * line_and_step(energy - place, width)[0] for place, width, area in lines)
+    counts = np.random.default_rng(4).poisson(4.0 * rate)[None, :].astype(float)
+    fit = deconvolve({"F 1s": dataset("F 1s", energy, counts, 4.0)}, options(compared_shapes=())).isel(level=0)
+    assert float(fit.sel(component="F 1s/CF3").area) == pytest.approx(5000.0, rel=0.03)
+    assert float(fit.sel(component="F 1s/MgF2").area) == pytest.approx(180.0, abs=60.0)
+    assert abs(float(fit.charge_shift)) < 1.0

@@ -27,6 +27,9 @@ steps of an eV happen, but a path does not jump to and fro for a small gain."""
 ABSOLUTE_EV = 2.0
 """Usual size of a charge shift, as the search's preference for small ones."""
 
+APART_EV = 1.0
+"""How far, at least, another assignment of the peaks lies from the first one."""
+
 _COARSE_POINTS = 100
 
 
@@ -172,7 +175,11 @@ def linear_levels(block: Block, columns: FloatArray, weight: FloatArray) -> tupl
 
 
 def search_shifts(
-    blocks: Sequence[Block], shared: FloatArray, weights: Sequence[FloatArray], centre: float = 0.0
+    blocks: Sequence[Block],
+    shared: FloatArray,
+    weights: Sequence[FloatArray],
+    centre: float = 0.0,
+    apart_from: FloatArray | None = None,
 ) -> FloatArray:
     """First guess of the shift of every level, common to all blocks.
 
@@ -188,6 +195,9 @@ def search_shifts(
     weights : sequence of ndarray (levels, points)
     centre : float
         Middle of the grid, eV.
+    apart_from : ndarray (levels,), optional
+        A path found before, eV, that is left aside with what is near it: another assignment of the peaks is wanted,
+        which the grid's steps alone may have made to look the worse one.
 
     Returns
     -------
@@ -206,6 +216,8 @@ def search_shifts(
     best = misfit.min(axis=1, keepdims=True)
     misfit = (misfit - best) / np.maximum(best / points, 1.0)
     total = misfit + (grid / ABSOLUTE_EV) ** 2
+    if apart_from is not None:
+        total[np.abs(grid - apart_from[:, None]) < APART_EV] = 1e12
     change = 2.0 * np.abs(grid[:, None] - grid[None, :]) / LEVEL_CHANGE_EV
     back = np.zeros((levels, grid.size), dtype=np.intp)
     running = total[0]
