@@ -11,6 +11,7 @@ from depthlock.report.eds_figures import element_colours, shown_elements
 from depthlock.report.style import colours
 from depthlock.report.tem_figures import HINT_COLOURS, LAYER_COLOUR, given_hints
 from depthlock.workflow.results import SessionResults
+from napari_depthlock.patterns import diffraction_layers, scan_layers
 from napari_depthlock.volumes import Volume, component_volumes, ion_volumes
 
 LayerData = tuple[Any, dict[str, Any], str]
@@ -19,7 +20,9 @@ VIEWS = {
     "tofsims": "TOF-SIMS volumes",
     "components": "TOF-SIMS components",
     "tem": "TEM image",
+    "stem": "4D-STEM maps",
     "eds": "STEM-EDS maps",
+    "diffraction": "diffraction patterns",
 }
 """The views of a sample."""
 
@@ -39,7 +42,9 @@ def available_views(results: SessionResults, sample: str) -> list[str]:
         "tofsims": "tofsims_profile",
         "components": "tofsims_components",
         "tem": "tem_thickness",
+        "stem": "stem_maps",
         "eds": "eds_profile",
+        "diffraction": "diffraction_texture",
     }
     found = [view for view, stage in stages.items() if results.path(stage, sample) is not None]
     if "tofsims" in found and results.events(sample) is None:
@@ -58,6 +63,12 @@ def sample_layers(results: SessionResults, sample: str, view: str) -> list[Layer
     if view == "eds":
         elements = results.dataset(sample, "eds_profile")
         return [] if elements is None else eds_layers(elements, _mark(results, sample, view))
+    if view == "stem":
+        maps = results.dataset(sample, "stem_maps")
+        return [] if maps is None else scan_layers(maps, _mark(results, sample, view))
+    if view == "diffraction":
+        texture = results.dataset(sample, "diffraction_texture")
+        return [] if texture is None else diffraction_layers(texture, _mark(results, sample, view))
     profile, events = results.dataset(sample, "tofsims_profile"), results.events(sample)
     if profile is None or events is None:
         return []

@@ -63,9 +63,9 @@ def test_all_labelled_images_open(real_data: Path) -> None:
 )
 def test_no_images_of_the_specimen(real_data: Path, name: str, reason: str) -> None:
     with pytest.raises(ReadError, match=reason):
-        registry.read(real_data / "tem/readers" / name)
+        registry.read(real_data / "tem/readers" / name, reader=registry.find(real_data / "tem/readers" / name, "tem"))
     with pytest.raises(ReadError, match=reason):
-        registry.describe(real_data / "tem/readers" / name)
+        images.describe(real_data / "tem/readers" / name)
 
 
 def test_frames_are_chosen(real_data: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from depthlock.model.errors import SessionError
@@ -72,3 +73,25 @@ def test_a_folder_without_raw_files_is_told(tmp_path: Path) -> None:
         draft_session(tmp_path)
     with pytest.raises(SessionError, match="no such folder"):
         draft_session(tmp_path / "none")
+
+
+def test_diffraction_and_scans_wait_for_what_their_files_lack(tmp_path: Path) -> None:
+    fabio = pytest.importorskip("fabio")
+    from hyperspy.signals import Signal2D
+
+    counts = np.random.default_rng(0).poisson(5.0, (40, 50)).astype(np.int32)
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        fabio.edfimage.EdfImage(data=counts + len(name)).write(str(tmp_path / name / "giwaxs.edf"))
+    fabio.edfimage.EdfImage(data=counts + 9).write(str(tmp_path / "two" / "giwaxs.edf"))
+    (tmp_path / "one" / "setup.poni").write_text("poni_version: 2\n")
+    scan = Signal2D((np.arange(2400) % 251).astype(np.uint8).reshape(3, 2, 20, 20))
+    for axis, unit in zip(scan.axes_manager._axes, ("nm", "nm", "cm", "cm"), strict=True):
+        axis.units = unit
+    scan.save(str(tmp_path / "two" / "scan.blo"))
+    draft = draft_session(tmp_path)
+    assert draft.samples == {"one": 1, "two": 2}
+    assert not draft.passed_over
+    assert "- {file: one/giwaxs.edf, geometry: one/setup.poni}  # name its reflections" in draft.text
+    assert "- {file: two/giwaxs.edf}  # give its geometry, a .poni, or distance" in draft.text
+    assert "- {file: two/scan.blo}  # give its detector_step" in draft.text

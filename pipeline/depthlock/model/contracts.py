@@ -202,6 +202,13 @@ CONTRACTS: dict[str, Contract] = {
         },
         attributes=("data_sets",),
     ),
+    "stem_scan": Contract(
+        dims=("scan_y", "scan_x", "ky", "kx"),
+        variables={"patterns": ("scan_y", "scan_x", "ky", "kx")},
+        quantities={},
+        attributes=("source", "scan_step_nm", "detector_step"),
+    ),
+    "stem_maps": Contract(dims=(), variables={}, quantities={}, attributes=("scans", "sources", "rings_per_nm")),
     "diffraction_pattern": Contract(
         dims=("y", "x"),
         variables={"intensity": ("y", "x")},

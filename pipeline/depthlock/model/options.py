@@ -242,6 +242,21 @@ class EdsOptions(StageOptions):
     seed: int = Field(0, ge=0, description="seed of the random numbers (1)")
 
 
+class ScanOptions(StageOptions):
+    """Options of `stem_maps`: maps of 4D-STEM scans."""
+
+    longest_spacing: Nanometre = Field(
+        0.8, description="largest lattice spacing in nm looked for; its ring must lie outside of the direct beam's disc"
+    )
+    shortest_spacing: Nanometre = Field(0.1, description="smallest lattice spacing in nm looked for")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> ScanOptions:
+        if self.longest_spacing < 1.2 * self.shortest_spacing:
+            raise ValueError("'longest_spacing' leaves no ring; expected 1.2 times 'shortest_spacing' or more")
+        return self
+
+
 class DiffractionOptions(StageOptions):
     """Options of `diffraction_texture`: rings of named reflections, over azimuth."""
 
@@ -304,6 +319,7 @@ class Options(StageOptions):
     xps_deconvolve: DeconvolveOptions = DeconvolveOptions()
     tem_thickness: ThicknessOptions = ThicknessOptions()
     eds_profile: EdsOptions = EdsOptions()
+    stem_maps: ScanOptions = ScanOptions()
     diffraction_texture: DiffractionOptions = DiffractionOptions()
     depth_profile: DepthOptions = DepthOptions()
     compare: CompareOptions = CompareOptions()

@@ -19,7 +19,15 @@ from depthlock.model.chemistry import IonEntry
 from depthlock.model.ions import Ion
 from depthlock.model.options import Options
 from depthlock.model.places import Place
-from depthlock.model.units import Degree, Nanometre, Nanosecond, PositiveElectronVolt, Second, SetupLength
+from depthlock.model.units import (
+    Degree,
+    Nanometre,
+    Nanosecond,
+    PositiveElectronVolt,
+    ReciprocalNanometre,
+    Second,
+    SetupLength,
+)
 from depthlock.model.xray_lines import Element
 from depthlock.model.yaml_file import fault_below
 
@@ -194,6 +202,22 @@ class TemInput(Part):
         return self
 
 
+class StemInput(Part):
+    """One 4D-STEM scan: a diffraction pattern at every place of the probe."""
+
+    file: str = Field(description="scan (blo, mib, hspy), relative to the session file")
+    scan_step: Nanometre | None = Field(None, description="distance of the probe's places; from the file if absent")
+    detector_step: ReciprocalNanometre | None = Field(
+        None, description="size in 1/nm of the detector's pixels; from the file if absent"
+    )
+    centre: tuple[float, float] | None = Field(
+        None, description="direct beam: [x, y] in pixels from the middle of the first one; found if absent"
+    )
+    scan_shape: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] | None = Field(
+        None, description="rows and columns of the scan, for files that do not tell"
+    )
+
+
 class EdsInput(Part):
     """One STEM-EDS data set: a spectrum image, or maps of elements."""
 
@@ -269,6 +293,7 @@ class Sample(Part):
     tofsims: TofsimsInput | None = None
     xps: Annotated[tuple[XpsInput, ...], BeforeValidator(_as_list)] = Field((), description="one entry a file")
     tem: Annotated[tuple[TemInput, ...], BeforeValidator(_as_list)] = Field((), description="one entry an image")
+    stem: Annotated[tuple[StemInput, ...], BeforeValidator(_as_list)] = Field((), description="one entry a 4D scan")
     eds: Annotated[tuple[EdsInput, ...], BeforeValidator(_as_list)] = Field((), description="one entry a data set")
     diffraction: Annotated[tuple[DiffractionInput, ...], BeforeValidator(_as_list)] = Field(
         (), description="one entry a pattern"
@@ -277,9 +302,9 @@ class Sample(Part):
 
     @model_validator(mode="after")
     def _is_measured(self) -> Sample:
-        if self.tofsims is None and not (self.xps or self.tem or self.eds or self.diffraction):
+        if self.tofsims is None and not (self.xps or self.tem or self.stem or self.eds or self.diffraction):
             raise ValueError(
-                "a sample without data; expected at least one of 'tofsims', 'xps', 'tem', 'eds', 'diffraction'"
+                "a sample without data; expected at least one of 'tofsims', 'xps', 'tem', 'stem', 'eds', 'diffraction'"
             )
         return self
 

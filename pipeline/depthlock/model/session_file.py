@@ -83,7 +83,7 @@ def named_files(session: Session) -> Iterator[tuple[tuple[str | int, ...], str]]
     for name, sample in session.samples.items():
         if sample.tofsims is not None:
             yield ("samples", name, "tofsims", "file"), sample.tofsims.file
-        for technique in ("xps", "tem"):
+        for technique in ("xps", "tem", "stem"):
             for index, entry in enumerate(getattr(sample, technique)):
                 yield ("samples", name, technique, index, "file"), entry.file
         for index, pattern in enumerate(sample.diffraction):

@@ -11,7 +11,9 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 if TYPE_CHECKING:
     import pint
 
-_NUMBER_AND_UNIT = re.compile(r"^\s*(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(?P<unit>[^\d\s].*)?$")
+_NUMBER_AND_UNIT = re.compile(
+    r"^\s*(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(?P<unit>(?:1\s*/)?[^\d\s].*)?$"
+)
 
 
 @lru_cache(maxsize=1)
@@ -101,6 +103,7 @@ def measured_in(unit: str, **bounds: Any) -> Any:
 
 Nanometre = measured_in("nm", gt=0, le=1e6)
 SetupLength = measured_in("nm", gt=0, le=1e11)
+ReciprocalNanometre = measured_in("1/nm", gt=0, le=1e3)
 Micrometre = measured_in("µm", gt=0, le=1e6)
 Second = measured_in("s", ge=0, le=1e7)
 Nanosecond = measured_in("ns", ge=0, le=1e6)

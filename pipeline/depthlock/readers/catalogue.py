@@ -233,12 +233,20 @@ BUILT_IN: tuple[Reader, ...] = (
         (".hspy",),
     ),
     _of_module(
+        "stem_scans",
+        "stem_scans",
+        "stem",
+        "stem_scan",
+        "4D-STEM scan (blo, mib, hspy)",
+        (".blo", ".mib", ".hspy"),
+    ),
+    _of_module(
         "images",
         "images",
         "tem",
         "tem_image",
         "electron microscope image (dm3, dm4, emd, ser, mrc, tif, png, jpg)",
-        (".dm3", ".dm4", ".emd", ".ser", ".mrc", ".tif", ".tiff", ".png", ".jpg", ".jpeg", ".blo"),
+        (".dm3", ".dm4", ".emd", ".ser", ".mrc", ".tif", ".tiff", ".png", ".jpg", ".jpeg"),
     ),
     _of_module(
         "diffraction_patterns",

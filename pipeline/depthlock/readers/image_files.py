@@ -291,7 +291,7 @@ def _refuse_blockfile(path: Path) -> list[Picture]:
         "the file is a block file: a scan of diffraction patterns (4D-STEM), not an image",
         expected="an image of the layer in cross-section",
         where=str(path),
-        hint="name the file of the HRTEM or STEM image",
+        hint="name it under 'stem:'; here, name the file of the HRTEM or STEM image",
     )
 
 

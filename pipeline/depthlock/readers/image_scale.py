@@ -82,6 +82,20 @@ def pixel_size_nm(axes: tuple[Axis, Axis]) -> tuple[tuple[float, float] | None, 
     return (sizes[0], sizes[1]), ""
 
 
+def frequency_step(axes: tuple[Axis, Axis]) -> tuple[float, float] | None:
+    """Step (y, x) in 1/nm of a diffraction pattern's axes; None where they are no reciprocal lengths."""
+    steps: list[float] = []
+    for axis in axes:
+        unit = _plain(axis.units)
+        for mark in ("^-1", "**-1", "⁻¹", "-1"):
+            unit = unit.removesuffix(mark)
+        unit = unit.removeprefix("1/")
+        if not is_reciprocal(axis.units) or unit not in _NANOMETRES or not math.isfinite(axis.scale) or not axis.scale:
+            return None
+        steps.append(abs(axis.scale) / _NANOMETRES[unit])
+    return steps[0], steps[1]
+
+
 def imagej_axes(file: Any) -> tuple[Axis, Axis] | None:
     """Axes (y, x) of a TIFF file that ImageJ calibrated; None for any other.
 

@@ -43,11 +43,13 @@ def draw_pattern(texture: xr.Dataset, number: int, title: str) -> Figure:
             shown, origin="lower", aspect="auto", cmap="magma", interpolation="nearest",
             vmax=float(np.nanquantile(shown, 0.999)), extent=(q[0], q[-1], *_edges(azimuth)),
         )  # fmt: skip
+        which = f", pattern {number + 1}" if int(texture.attrs["patterns"]) > 1 else ""
         grazing = bool(np.atleast_1d(texture.attrs["grazing"])[number])
         where = "angle χ from the film's normal (°)" if grazing else "azimuth (°)"
-        left.set(xlabel="scattering vector (1/nm)", ylabel=where, title=f"{title}, log scale")
+        left.set(xlabel="scattering vector (1/nm)", ylabel=where, title=f"{title}{which}, log scale")
         own = texture.isel(reflection=texture["pattern"].values == number)
-        for index, name in enumerate(own["reflection"].values.astype(str)):
+        for index, full in enumerate(own["reflection"].values.astype(str)):
+            name = full.partition(" (pattern ")[0]
             ring = own.isel(reflection=index)
             colour = colormaps["tab10"](index % 10)
             spacing = float(ring["reflection_spacing"])

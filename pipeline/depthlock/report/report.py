@@ -18,6 +18,7 @@ from depthlock.report import (
     diffraction_figures,
     eds_figures,
     map_figures,
+    stem_figures,
     tem_crystal_figure,
     tem_figures,
     tofsims_figures,
@@ -232,6 +233,11 @@ def _sample_figures(results: Results, sample: str, draw: _Drawer) -> Iterator[Dr
     elements = results.dataset(sample, "eds_profile")
     if elements is not None:
         yield from _eds_figures(elements, sample, stem, draw)
+    scans = results.dataset(sample, "stem_maps")
+    if scans is not None:
+        for number in range(int(scans.attrs["scans"])):
+            figure = stem_figures.draw_scan(scans, number, sample)
+            yield draw(f"{stem}_stem_{number}", stem_figures.CAPTION, figure)
     texture = results.dataset(sample, "diffraction_texture")
     if texture is not None:
         for number in range(int(texture.attrs["patterns"])):

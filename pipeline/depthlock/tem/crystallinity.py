@@ -28,6 +28,10 @@ LATTICE_RANGE = (1.25, LIMIT)
 """Frequencies in 1/nm of lattice spacings: the longer ones drown in the edges' own spectrum."""
 
 
+BLOCK = 32 * 2**20
+"""Bytes of a scan's patterns in one Dask block."""
+
+
 def windowed_diffraction(
     image: Any, pixel: tuple[float, float], *, window: float = WINDOW, step: float = STEP, limit: float = LIMIT
 ) -> LazyDiffraction2D:
@@ -107,6 +111,7 @@ def scan_diffraction(
             hint="give the scan step in nm and the detector's in 1/nm",
         )
     lazy = da.asarray(patterns)  # type: ignore[no-untyped-call]
+    lazy = lazy.rechunk(("auto", "auto", -1, -1), block_size_limit=BLOCK)
     if centre is None:
         centre = _direct_beam(np.asarray(lazy.mean(axis=(0, 1)).compute(), dtype=np.float64))
     return _signal(lazy, scan_step, k_step, centre, (0.0, 0.0))
@@ -121,8 +126,10 @@ def polar_spectra(
     )
 
 
-def crystallinity_map(signal: LazyDiffraction2D, *, k_range: tuple[float, float] = LATTICE_RANGE) -> xr.DataArray:
-    """Largest power over the median of its ring, at every place.
+def crystallinity_map(
+    signal: LazyDiffraction2D, *, k_range: tuple[float, float] = LATTICE_RANGE, ground: float = 0.0
+) -> xr.DataArray:
+    """Largest power over the median of its ring, at every place; `ground` as in :func:`ring_contrast`.
 
     Returns
     -------
@@ -134,7 +141,7 @@ def crystallinity_map(signal: LazyDiffraction2D, *, k_range: tuple[float, float]
     ky, kx = (axis.axis for axis in signal.axes_manager.signal_axes[::-1])
     data = da.asarray(signal.data)  # type: ignore[no-untyped-call]
     data = data.rechunk((*data.chunks[:-2], -1, -1))
-    contrast = data.map_blocks(ring_contrast, ky, kx, k_range, dtype=np.float32, drop_axis=(2, 3))
+    contrast = data.map_blocks(ring_contrast, ky, kx, k_range, ground, dtype=np.float32, drop_axis=(2, 3))
     return _map_of(contrast.compute(), signal)
 
 
@@ -153,6 +160,7 @@ def ring_contrast(
     ky: NDArray[np.float64],
     kx: NDArray[np.float64],
     k_range: tuple[float, float] = LATTICE_RANGE,
+    ground: float = 0.0,
 ) -> NDArray[np.float32]:
     """Azimuthal maximum over median of patterns, largest over the rings within `k_range`.
 
@@ -164,6 +172,8 @@ def ring_contrast(
         1/nm.
     k_range : tuple of float
         1/nm.
+    ground : float
+        Added to the median: for counted electrons one, so that single ones beside nothing do not read as spots.
 
     Returns
     -------
@@ -180,6 +190,7 @@ def ring_contrast(
         floor = np.median(values, axis=-1, overwrite_input=True)
         # Few counted electrons can leave a median of nothing beside bright spots.
         floor = np.where(floor > 0, floor, values.mean(axis=-1))
+        floor = floor + ground
         best = np.maximum(best, (peak / np.where(floor > 0, floor, np.inf)).astype(np.float32))
     return best
 

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 SCHEMA_FILE = "session.schema.json"
 
+_SCAN_STEPS = {"scan_step": "scan_step_nm", "detector_step": "detector_step"}
+"""What a 4D-STEM scan needs, by its key in the session and the attribute that holds what the file tells."""
+
 _NO_SCALE = "give its pixel_size, such as 0.03 nm: the file has none"
 
 
@@ -40,12 +43,19 @@ class _Drafted:
     tofsims: list[_Entry] = field(default_factory=list)
     xps: list[_Entry] = field(default_factory=list)
     tem: list[_Entry] = field(default_factory=list)
+    stem: list[_Entry] = field(default_factory=list)
     eds: list[_Entry] = field(default_factory=list)
+    diffraction: list[_Entry] = field(default_factory=list)
 
     @property
     def files(self) -> int:
         """Number of entries."""
-        return len(self.tofsims) + len(self.xps) + len(self.tem) + len(self.eds)
+        return len(self.tofsims) + len(self.xps) + len(self.pictures)
+
+    @property
+    def pictures(self) -> list[_Entry]:
+        """Entries of all techniques whose files may leave a question open."""
+        return [*self.tem, *self.stem, *self.eds, *self.diffraction]
 
 
 @dataclass(frozen=True)
@@ -96,7 +106,7 @@ def draft_session(folder: Path) -> Draft:
         hidden = any(part.startswith(".") for part in relative.parts)
         if not path.is_file() or hidden or relative.parts[0] == "results" or path.name == SCHEMA_FILE:
             continue
-        if any(relative in maps.files for maps in mapped):
+        if path.suffix.lower() == ".poni" or any(relative in maps.files for maps in mapped):
             continue
         try:
             _place(samples, folder, relative, seen)
@@ -109,7 +119,7 @@ def draft_session(folder: Path) -> Draft:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in list(passed_over.items())[:3])
         raise SessionError(
             "there is no raw file that depthlock reads" + (f" ({reasons})" if reasons else ""),
-            expected="TOF-SIMS, XPS, TEM or STEM-EDS files",
+            expected="TOF-SIMS, XPS, TEM, 4D-STEM, STEM-EDS or diffraction files",
             where=str(folder),
             hint="'depthlock info FILE' says what a file seems to be",
         )
@@ -123,8 +133,6 @@ def _place(samples: dict[str, _Drafted], folder: Path, relative: Path, seen: dic
 
     path = folder / relative
     reader = registry.find(path)
-    if reader.technique == "diffraction":
-        raise SessionError("a diffraction pattern: add it by hand, with geometry and reflections (see README)")
     if not taken_by(reader.technique, reader.gives):
         raise SessionError(f"{reader.title}: no stage takes such data yet")
     _refuse_copy(path, relative, seen)
@@ -135,10 +143,30 @@ def _place(samples: dict[str, _Drafted], folder: Path, relative: Path, seen: dic
         samples.setdefault(name, _Drafted()).tofsims.append(_Entry(relative, value))
     elif reader.technique == "xps":
         _place_spectra(samples, name, path, relative, reader, _samples_inside(facts))
+    elif reader.technique == "diffraction":
+        samples.setdefault(name, _Drafted()).diffraction.append(_pattern_entry(folder, relative))
     else:
-        scaled = "pixel_size_nm" in reader.function("read")(path).attrs
+        attributes = reader.function("read")(path).attrs
         own = samples.setdefault(name, _Drafted())
-        (own.eds if reader.technique == "eds" else own.tem).append(_Entry(relative, value, "" if scaled else _NO_SCALE))
+        if reader.technique == "stem":
+            missing = [key for key, held in _SCAN_STEPS.items() if held not in attributes]
+            own.stem.append(_Entry(relative, value, f"give its {' and '.join(missing)}" if missing else ""))
+        else:
+            entry = _Entry(relative, value, "" if "pixel_size_nm" in attributes else _NO_SCALE)
+            (own.eds if reader.technique == "eds" else own.tem).append(entry)
+
+
+def _pattern_entry(folder: Path, relative: Path) -> _Entry:
+    """A diffraction pattern, with the .poni beside it where there is one; its reflections are for the user to name."""
+    beside = sorted((folder / relative).parent.glob("*.poni"))
+    question = (
+        'name its reflections, such as reflections: {"001": 1.15 nm}, and at grazing incidence the incident_angle'
+    )
+    if len(beside) == 1:
+        geometry = _quoted(beside[0].relative_to(folder).as_posix())
+        return _Entry(relative, f"{{file: {_quoted(relative.as_posix())}, geometry: {geometry}}}", question)
+    where = "give its geometry, a .poni, or distance, pixel_size, centre and wavelength; and " + question
+    return _Entry(relative, f"{{file: {_quoted(relative.as_posix())}}}", where)
 
 
 def _sample_of(relative: Path, folder: Path) -> str:
@@ -260,7 +288,9 @@ def _text(session: str, samples: dict[str, _Drafted], passed_over: dict[str, str
             lines.append("    xps:")
             lines += [f"      - {entry.value}" for entry in own.xps]
         lines += _scaled_lines("tem", own.tem, own)
+        lines += _scaled_lines("stem", own.stem, own)
         lines += _scaled_lines("eds", own.eds, own)
+        lines += _scaled_lines("diffraction", own.diffraction, own)
     if passed_over:
         lines.append("# Passed over:")
         lines += [f"#   {name}: {reason}" for name, reason in passed_over.items()]
@@ -268,8 +298,8 @@ def _text(session: str, samples: dict[str, _Drafted], passed_over: dict[str, str
 
 
 def _scaled_lines(technique: str, entries: list[_Entry], own: _Drafted) -> list[str]:
-    """Images without a scale wait as comments for their pixel size, unless the sample has nothing else."""
-    ready = [entry for entry in (*own.tem, *own.eds) if not entry.remark]
+    """Entries that leave a question open wait for it as comments, unless the sample has nothing else."""
+    ready = [entry for entry in own.pictures if not entry.remark]
     waits = bool(own.tofsims or own.xps or ready)
     active = [entry for entry in entries if not (waits and entry.remark)]
     lines = [f"    {technique}:"] if active else []

@@ -118,6 +118,7 @@ def open_raw(raw: RawFile) -> list[xr.Dataset]:
     takes_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values())
     settings = {
         "tem": _IMAGE_SETTINGS, "xps": _SPECTRA_SETTINGS, "eds": _MAP_SETTINGS, "diffraction": _PATTERN_SETTINGS,
+        "stem": _SCAN_SETTINGS,
     }  # fmt: skip
     own = settings.get(raw.technique, frozenset())
     passed = {key: value for key, value in raw.settings.items() if key not in own or key in known or takes_all}
@@ -135,6 +136,8 @@ def open_raw(raw: RawFile) -> list[xr.Dataset]:
         return [_in_series(region, raw) for region in datasets]
     if raw.technique == "diffraction":
         return [_placed(pattern, raw) for pattern in datasets]
+    if raw.technique == "stem":
+        return [_stepped(scan, raw) for scan in datasets]
     return datasets
 
 
@@ -162,6 +165,28 @@ def _in_series(region: xr.Dataset, raw: RawFile) -> xr.Dataset:
 
 
 _PATTERN_SETTINGS = frozenset(DiffractionInput.model_fields)
+
+
+_SCAN_SETTINGS = frozenset({"scan_step", "detector_step", "centre"})
+
+
+def _stepped(scan: xr.Dataset, raw: RawFile) -> xr.Dataset:
+    """Put the session's steps and centre on a 4D-STEM scan, in place of the file's."""
+    scan = scan.copy(deep=False)
+    for key, attribute in (("scan_step", "scan_step_nm"), ("detector_step", "detector_step")):
+        if key in raw.settings:
+            scan.attrs[attribute] = [float(raw.settings[key])] * 2
+        if attribute not in scan.attrs:
+            unit, example = ("nm", "1 nm") if key == "scan_step" else ("1/nm", "0.05 1/nm")
+            raise ReadError(
+                f"neither file nor session gives the {key.replace('_', ' ')}",
+                expected=f"its size in {unit}",
+                where=f"{raw.where}: {raw.path}" if raw.where else raw.path,
+                hint=f"give it in the session: {{file: ..., {key}: {example}}}",
+            )
+    if "centre" in raw.settings:
+        scan.attrs["centre"] = [float(value) for value in raw.settings["centre"]]
+    return scan
 
 
 def _placed(pattern: xr.Dataset, raw: RawFile) -> xr.Dataset:

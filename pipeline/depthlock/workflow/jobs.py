@@ -27,7 +27,7 @@ class RawFile(Record):
     Attributes
     ----------
     technique : str
-        ``tofsims``, ``xps``, ``tem``, ``eds`` or ``diffraction``.
+        ``tofsims``, ``xps``, ``tem``, ``stem``, ``eds`` or ``diffraction``.
     path : str
         Absolute path.
     reader, gives : str

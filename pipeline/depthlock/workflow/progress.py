@@ -143,7 +143,7 @@ def print_results(console: Console, results: Path, *, worst: int = 5) -> None:
 
 
 _ANSWERS = {"not_detected", "no_preferred_orientation", "no_step", "no_volume", "single_state"}
-_IMPORTANCE = ("depth", "tem", "tofsims", "xps", "eds", "diffraction")
+_IMPORTANCE = ("depth", "tem", "tofsims", "xps", "eds", "stem", "diffraction")
 
 
 def worst_first(flagged: list[dict[str, str]]) -> list[dict[str, str]]:

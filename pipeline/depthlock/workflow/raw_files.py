@@ -14,7 +14,7 @@ from depthlock.workflow.jobs import RawFile, rounded
 from depthlock.workflow.manifest import Manifest
 from depthlock.workflow.stages import STAGES, Stage, taken_by
 
-TECHNIQUES = ("tofsims", "xps", "tem", "eds", "diffraction")
+TECHNIQUES = ("tofsims", "xps", "tem", "stem", "eds", "diffraction")
 
 
 def raw_files(

@@ -23,6 +23,7 @@ from depthlock.model.options import (
     MapsOptions,
     ProfileOptions,
     ReportOptions,
+    ScanOptions,
     StageOptions,
     ThicknessOptions,
 )
@@ -208,6 +209,19 @@ STAGES: tuple[Stage, ...] = (
         rooms=("depthlock.readers", "depthlock.eds"),
         threads=1,
         mem_mb=4000,
+    ),
+    Stage(
+        name="stem_maps",
+        title="crystallinity and virtual detector images of the 4D-STEM scans",
+        function="depthlock.tem.scan_maps:map_scans",
+        options=ScanOptions,
+        takes=(Take("scans", "stem_scan", raw="stem", each="list"),),
+        gives="stem_maps",
+        outputs=("stem_maps.nc",),
+        per="sample",
+        rooms=("depthlock.readers", "depthlock.tem"),
+        threads=2,
+        mem_mb=2000,
     ),
     Stage(
         name="diffraction_texture",
