@@ -9,6 +9,7 @@ import pytest
 import xarray as xr
 from etch_series import options
 
+from depthlock.chemistry.library import load
 from depthlock.model.chemistry import ChargeReference, Component, Region
 from depthlock.model.options import DeconvolveOptions
 from depthlock.readers import registry
@@ -63,6 +64,16 @@ def test_tfsi_f_1s_with_our_own_background_and_line_shape(real_data: Path) -> No
     # A pseudo-Voigt's Lorentzian tails, which the expert's line shape has not, hold 7 % of the area.
     assert float(main.area) == pytest.approx(11633.0, rel=0.08)
     assert float(minor.area) > 3.0 * float(minor.area_std)
+
+
+def test_a_line_that_the_model_lacks_does_not_move_the_assignment(real_data: Path) -> None:
+    """One line of the library's two is not quite enough for TFSI's O 1s: the other one would help, 1.8 eV away."""
+    spectra = one_of(registry.read(real_data / "xps/tfsi_casaxps/20240228_Au_MPPipTFSIIol3_O_1s.csv"))
+    chemistry = load("na-tfsi")
+    given = DeconvolveOptions(regions=chemistry.regions, charge_references=chemistry.charge_references)
+    fit = deconvolve({"O 1s": spectra}, given).isel(level=0)
+    assert abs(float(fit.charge_shift)) < 0.5
+    assert float(fit.sel(component="O 1s/S=O").area) == pytest.approx(11590.0, rel=0.01)
 
 
 def test_tin_oxide_series(real_data: Path) -> None:

@@ -186,10 +186,12 @@ def fit_group(blocks: Sequence[Block], shared: Shared, *, shift: FloatArray | No
         found.append(_from(small, shared, np.clip(values, shared.lower, shared.upper), begin, weights))
     found.sort(key=lambda pair: pair[1])
     if shift is None:
-        # The grid's steps may have decided between two assignments of the peaks; their minima tell.
+        # The grid's steps may have decided between two assignments of the peaks; their minima tell. One that takes more
+        # charging is not looked for: where a model lacks a line, a wrong assignment describes the data better.
         apart = search_shifts(small, shared.mean, weights, apart_from=begin)
         other = _from(small, shared, shared.mean, apart, weights)
-        if _tried(other) < _tried(found[0]):
+        less = np.abs(other[0].shift).sum() < np.abs(found[0][0].shift).sum()
+        if less and _tried(other) < _tried(found[0]):
             found.insert(0, other)
         state = found[0][0]
         again = search_shifts(small, state.shared, weights, float(np.median(state.shift)))
