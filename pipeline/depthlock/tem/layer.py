@@ -242,10 +242,9 @@ def _shifts(
 ) -> tuple[Shift, Shift]:
     """Common shifts of both boundaries by the mean brightness across them."""
     gap = float(np.quantile((outer - inner)[used], 0.1)) - 0.6 if used.any() else 0.0
-    return (
-        boundary_shift(lit, depth, inner, used, (-4.0, gap), rng),
-        boundary_shift(lit, depth, outer, used, (-gap, 4.0), rng),
-    )
+    lines = ((inner, (-4.0, gap), rng.spawn(1)[0]), (outer, (-gap, 4.0), rng.spawn(1)[0]))
+    first, second = on_threads(lambda line: boundary_shift(lit, depth, line[0], used, line[1], line[2]), lines)
+    return first, second
 
 
 def _both(traces: list[Trace | None]) -> tuple[Trace | None, Trace | None]:
