@@ -81,3 +81,7 @@ def test_eds_film(real_data: Path, tmp_path: Path) -> None:
     assert all(1.0 < float(rows["interface_width", element, ""]["value"]) < 3.0 for element in ("Er", "Sr", "Ti", "Y"))
     assert float(rows["layer_share", "Er", ""]["value"]) > 0.95
     assert "not_counts" in rows["uniformity", "Er", ""]["flag"]
+
+
+def test_stem_scan(real_data: Path, tmp_path: Path) -> None:
+    assert not run("stem-scan", real_data, tmp_path), "maps alone"
