@@ -131,7 +131,8 @@ def stray_fringes(crystal: Crystal, spectra: Spectra) -> float:
 def nearer_to_others(crystal: Crystal, spectra: Spectra) -> NDArray[np.bool_]:
     """What lies nearer to another large crystal than to this one, on its grid: it may be that one's own layer.
 
-    The others come in from the image's border. Smaller ones are small crystals in the layer, or speckle.
+    The others come in from the image's border, and are as wide as three windows. Smaller ones are small crystals in the
+    layer, or speckle; the chain of windows along a Fresnel fringe is narrower.
     """
     rows, columns = (
         np.clip(np.round(centres / h).astype(int), 0, n - 1)
@@ -139,7 +140,8 @@ def nearer_to_others(crystal: Crystal, spectra: Spectra) -> NDArray[np.bool_]:
     )
     distance = ndimage.distance_transform_edt(~crystal.mask, sampling=crystal.step)[np.ix_(rows, columns)]
     seen = np.isfinite(fringe_frequencies(spectra)) & (distance > WINDOW / 2)
-    parts, _ = ndimage.label(seen, np.ones((3, 3)))
+    block = np.ones((3, 3))
+    parts, _ = ndimage.label(ndimage.binary_opening(seen, block), block)
     border = np.unique(np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]]))
     sizes = np.bincount(parts.ravel())
     large = [part for part in border if part and sizes[part] >= OTHER_WINDOWS]
