@@ -127,13 +127,15 @@ def summary_rows(results: SessionResults, table: Sequence[Entry] = TABLE) -> lis
     for sample in results.samples:
         for entry in table:
             dataset = results.dataset(sample, entry.stage)
-            if dataset is not None and entry.quantity in dataset.variables:
+            if dataset is not None:
                 rows += [{"sample": sample, **row} for row in quantity_rows(dataset, entry)]
     return rows
 
 
 def quantity_rows(dataset: xr.Dataset, entry: Entry) -> Iterator[dict[str, Any]]:
-    """Give the rows of one quantity: a target after the other, each with its levels."""
+    """Give the rows of one quantity: a target after the other, each with its levels; none if it does not apply."""
+    if entry.quantity not in dataset.variables:
+        return
     variable = dataset[entry.quantity]
     targets = dataset[entry.target].values.astype(str).tolist() if entry.target else [""]
     levels = range(dataset.sizes["level"]) if entry.level else [None]
