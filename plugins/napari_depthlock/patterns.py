@@ -87,7 +87,7 @@ def scan_layers(maps: xr.Dataset, mark: dict[str, Any]) -> list[LayerData]:
         named = {**common, "name": f"annular detector {number}", "contrast_limits": _limits(dark)}
         layers.append((dark, named, "image"))
         crystal = maps[f"crystallinity_{number}"].values
-        laid = {"colormap": "magma", "blending": "additive", "contrast_limits": _limits(crystal)}
+        laid = {"colormap": "magma", "blending": "translucent", "opacity": 0.6, "contrast_limits": _limits(crystal)}
         layers.append((crystal, {**common, **laid, "name": f"crystallinity {number}"}, "image"))
         offset += GAP * axes[1].size * steps[1]
     return layers

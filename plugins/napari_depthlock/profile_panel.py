@@ -74,12 +74,13 @@ class ProfilePanel(QWidget):
     def _draw(self, _group: str = "") -> None:
         self.axes.clear()
         with figure_style():
-            if self._depth is not None:
+            if self._depth is not None and self.shown.count():
                 self._draw_depth(self._depth)
             elif self._profile is not None:
                 self._draw_time(self._profile)
             else:
-                self.axes.text(0.5, 0.5, "no profile yet: run the session", color=INK, ha="center", va="center")
+                why = "no profile yet: run the session" if self._depth is None else "nothing lies on the depth axis"
+                self.axes.text(0.5, 0.5, why, color=INK, ha="center", va="center")
             self._paint()
         self._line = self.axes.axvline(0.0, color="#ffd166", linewidth=1.2, visible=False)
         self._follow()

@@ -72,6 +72,12 @@ def test_the_line_in_the_profiles_follows_the_depth_slider(panel: Any, viewer: A
         assert panel.profiles.shown_depth == pytest.approx(axis[step])
 
 
+def test_a_sample_without_anything_on_the_depth_axis_says_so(panel: Any, sample_results: SessionResults) -> None:
+    depth = sample_results.dataset("B-V2O5", "depth_profile")
+    panel.profiles.show_profile(depth.assign(signal=depth["signal"] * np.nan), None)
+    assert [text.get_text() for text in panel.profiles.axes.texts] == ["nothing lies on the depth axis"]
+
+
 def test_the_image_and_its_segmentation_share_one_scale(panel: Any, viewer: Any) -> None:
     panel.view.setCurrentIndex(panel.view.findData("tem"))
     image, labels = viewer.layers["TEM 0"], viewer.layers["layer 0"]

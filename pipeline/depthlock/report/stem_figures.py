@@ -33,6 +33,7 @@ def draw_scan(maps: xr.Dataset, number: int, title: str) -> Figure:
     from matplotlib.colors import LogNorm
     from matplotlib.figure import Figure
     from matplotlib.patches import Circle
+    from matplotlib.ticker import LogLocator
 
     with figure_style():
         figure = Figure(figsize=(PAGE, 2.4), layout="constrained")
@@ -48,7 +49,11 @@ def draw_scan(maps: xr.Dataset, number: int, title: str) -> Figure:
                 low = max(float(np.nanmin(values)), 1.0)
                 norm = LogNorm(low, max(float(np.nanmax(values)), 2.0 * low), clip=True)
             drawn = axes.imshow(values, cmap=colours, norm=norm, extent=_extent(y, x), interpolation="nearest")
-            figure.colorbar(drawn, ax=axes, label=told, shrink=0.55, aspect=20, pad=0.02)
+            bar = figure.colorbar(drawn, ax=axes, label=told, shrink=0.55, aspect=20, pad=0.02)
+            if norm is not None:
+                bar.set_ticks(LogLocator(subs=(1.0, 2.0, 3.0, 5.0)), minor=False)
+                bar.ax.yaxis.set_major_formatter("{x:g}")
+                bar.minorticks_off()
             axes.set(xlabel="x (nm)", ylabel="y (nm)")
         mean = maps[f"pattern_{number}"].values
         seen = mean[mean > 0]
