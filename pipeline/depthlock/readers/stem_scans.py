@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from depthlock.model.errors import ReadError
@@ -56,6 +57,15 @@ def read(path: Path, scan_shape: tuple[int, int] | None = None) -> xr.Dataset:
         If the file is damaged, no scan, or its rows and columns are not known.
     """
     title, signal = _scan(path, scan_shape)
+    try:
+        np.asarray(signal["data"][-1, -1, -1:, -1:])  # data are lazy: a file cut short would show only in a stage
+    except (OSError, ValueError) as error:
+        raise ReadError(
+            f"the patterns cannot be read to the end: {error}",
+            expected=f"{signal['data'].nbytes} bytes of patterns",
+            where=str(path),
+            hint="copy the file again; a copy that broke off leaves such a file",
+        ) from error
     axes = [Axis(float(axis.get("scale", 1.0)), str(axis.get("units") or "")) for axis in signal["axes"]]
     attributes: dict[str, Any] = {"source": path.name, "format": title}
     scan, _ = pixel_size_nm((axes[0], axes[1]))
